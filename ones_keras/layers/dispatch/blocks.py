@@ -1,0 +1,88 @@
+"""Blocks: the static-shape layout that the XLA backends compute on.
+
+Pairs are laid out expert after expert, each expert's group padded to whole
+blocks of `block_size` rows, so that a block belongs to one expert. With `N`
+pairs there are at most `N / block_size + E` blocks, whatever the routing.
+"""
+
+from typing import Any, NamedTuple
+
+from keras import ops
+
+# Larger blocks run closer to peak, smaller ones waste fewer padded rows: half
+# a block an expert on average. A quarter of a balanced expert's group, within
+# these bounds, measured best or within 3 % of it (docs/benchmarks.md).
+SMALLEST_BLOCK, LARGEST_BLOCK = 16, 256
+
+
+class Blocks(NamedTuple):
+    """Attributes:
+    rows: `(num_blocks, block_size, D)`. The tokens; padding rows are zeros.
+    experts: `(num_blocks,)` int32. Expert of each block.
+    first: `(E,)` int32. First block of each expert.
+    count: `(E,)` int32. Blocks of each expert.
+    slots: `(T * K,)` int32. Row of each pair, `num_blocks * block_size`
+        where the pair is not computed.
+    """
+
+    rows: Any
+    experts: Any
+    first: Any
+    count: Any
+    slots: Any
+
+
+def block_size(num_pairs, num_experts):
+    """Rows a block; `num_pairs` is `None` where the batch size is unknown."""
+    if num_pairs is None:
+        return LARGEST_BLOCK // 2
+    size = SMALLEST_BLOCK
+    while size < LARGEST_BLOCK and size * num_experts * 4 < num_pairs:
+        size *= 2
+    return size
+
+
+def to_blocks(tokens, routing, num_experts):
+    """Lay the routed tokens out in blocks."""
+    num_tokens, dim = ops.shape(tokens)
+    num_pairs = ops.shape(routing.order)[0]
+    size = block_size(routing.order.shape[0], num_experts)
+    num_blocks = (num_pairs + size - 1) // size + num_experts
+    count = (routing.kept_load + size - 1) // size
+    end = ops.cumsum(count)
+    first = end - count
+    expert_index = ops.minimum(routing.sorted_experts, num_experts - 1)
+    rows = ops.take(first, expert_index, axis=0) * size + routing.position
+    rows = ops.where(routing.kept, rows, num_blocks * size)
+    # A row holds its token's number plus one, so that untouched rows are 0 and
+    # read the zero row put before the tokens.
+    sources = ops.scatter(
+        rows[:, None],
+        routing.order % num_tokens + 1,
+        (num_blocks * size + 1,),
+    )[:-1]
+    slots = ops.scatter(routing.order[:, None], rows, (num_pairs,))
+    padded = ops.concatenate([ops.zeros_like(tokens[:1]), tokens], axis=0)
+    block_numbers = ops.arange(num_blocks, dtype="int32")
+    experts = ops.sum(
+        ops.cast(block_numbers[:, None] >= end[None], "int32"), axis=1
+    )
+    return Blocks(
+        ops.reshape(ops.take(padded, sources, axis=0), (-1, size, dim)),
+        ops.minimum(experts, num_experts - 1),
+        first,
+        count,
+        slots,
+    )
+
+
+def from_blocks(outputs, blocks, routing):
+    """Gather each pair's output from the blocks and sum them by gate."""
+    num_tokens, top_k = ops.shape(routing.gates)
+    dim = outputs.shape[-1]
+    rows = ops.reshape(outputs, (-1, dim))
+    rows = ops.concatenate([rows, ops.zeros_like(rows[:1])], axis=0)
+    pairs = ops.take(rows, blocks.slots, axis=0)
+    pairs = ops.reshape(pairs, (top_k, num_tokens, dim))
+    gates = ops.cast(ops.transpose(routing.gates), outputs.dtype)
+    return ops.sum(pairs * gates[..., None], axis=0)

@@ -1,0 +1,260 @@
+import keras
+from keras import ops
+
+from ones_keras.layers.dispatch import (
+    ExpertBank,
+    all_experts_feed_forward,
+    sparse_feed_forward,
+)
+from ones_keras.layers.load_balance_loss import load_balance_loss
+from ones_keras.layers.per_expert_initializer import PerExpertInitializer
+from ones_keras.layers.routing import route
+from ones_keras.validation import check_positive_int
+
+DISPATCH = {
+    "sparse": sparse_feed_forward,
+    "einsum": all_experts_feed_forward,
+}
+
+
+@keras.saving.register_keras_serializable(package="ones_keras")
+class MoEFeedForward(keras.layers.Layer):
+    """Feed-forward block of `num_experts` experts, `top_k` of them a token.
+
+    `MoE(x) = sum_i G(x)_i e_i(x)` with `G = topK(softmax(h(x) + noise))`, where
+    `h` is a linear router without bias and every expert `e_i` is
+    `down_i(activation(up_i(x)))`. Only the chosen experts are computed, with
+    static shapes. The router works in float32 whatever the dtype policy.
+
+    Args:
+        num_experts: int. Number of experts `E`.
+        intermediate_dim: int. Hidden units `H` of one expert.
+        top_k: int. Experts a token, `1 <= top_k <= num_experts`. Defaults to
+            `2`.
+        activation: string or callable, applied to the hidden units. Defaults
+            to `"gelu"`.
+        capacity_factor: float or `None`. In training an expert computes at most
+            `int(tokens * capacity_factor * top_k / num_experts)` of the
+            batch's tokens (padding counted); what comes beyond is dropped and
+            contributes zero, so that a residual connection passes it through.
+            First choices are served before second ones. `None` drops nothing.
+            Defaults to `1.2`.
+        inference_capacity_factor: float or `None`. The same at inference.
+            Defaults to `None`.
+        load_balance: float. Weight of the load-balance loss, added with
+            `add_loss` in training. Defaults to `0.01`.
+        router_noise: float or `None`. Standard deviation of the normal noise
+            added to the router's logits in training. Defaults to `None`, the
+            paper's `1 / num_experts`.
+        renormalize_gates: bool. Whether a token's gates are divided by their
+            sum. WideNet uses the raw probabilities. Defaults to `False`.
+        dispatch: `"sparse"` or `"einsum"`. `"einsum"` computes every expert on
+            every token: the reference that the sparse path is tested against.
+            Defaults to `"sparse"`.
+        kernel_initializer: Initializer of each expert's kernels and of the
+            router's. Defaults to `"glorot_uniform"`.
+        bias_initializer: Initializer of the biases. Defaults to `"zeros"`.
+        seed: int or `None`. Seed of the router noise.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` or `dtype`.
+
+    Call arguments:
+        inputs: Tensor of shape `(..., D)`, rank 2 or more.
+        mask: Bool tensor of shape `(...)` or `None`. False marks padding, which
+            is neither routed nor counted; its output is zero.
+        training: bool.
+
+    Output:
+        Tensor of the shape and dtype of `inputs`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import ones_keras
+
+    layer = ones_keras.layers.MoEFeedForward(num_experts=4, intermediate_dim=64)
+    layer(np.ones((2, 7, 16), "float32")).shape  # (2, 7, 16)
+    ```
+
+    References:
+        - [One Student Knows All Experts Know](https://arxiv.org/abs/2201.10890),
+          Eq. 1-6
+        - [Go Wider Instead of Deeper](https://arxiv.org/abs/2107.11817)
+    """
+
+    def __init__(
+        self,
+        num_experts,
+        intermediate_dim,
+        top_k=2,
+        activation="gelu",
+        capacity_factor=1.2,
+        inference_capacity_factor=None,
+        load_balance=0.01,
+        router_noise=None,
+        renormalize_gates=False,
+        dispatch="sparse",
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_positive_int("num_experts", num_experts)
+        check_positive_int("intermediate_dim", intermediate_dim)
+        check_positive_int("top_k", top_k)
+        if top_k > num_experts:
+            raise ValueError(
+                "`top_k` must be at most `num_experts`. Received: "
+                f"`top_k={top_k}`, `num_experts={num_experts}`."
+            )
+        if dispatch not in DISPATCH:
+            raise ValueError(
+                f"`dispatch` must be one of {sorted(DISPATCH)}. Received: "
+                f"`dispatch={dispatch!r}`."
+            )
+        for name, factor in (
+            ("capacity_factor", capacity_factor),
+            ("inference_capacity_factor", inference_capacity_factor),
+        ):
+            if factor is not None and factor <= 0:
+                raise ValueError(
+                    f"`{name}` must be positive or `None`. Received: "
+                    f"`{name}={factor}`."
+                )
+        for name, value in (
+            ("load_balance", load_balance),
+            ("router_noise", router_noise),
+        ):
+            if value is not None and value < 0:
+                raise ValueError(
+                    f"`{name}` must not be negative. Received: "
+                    f"`{name}={value}`."
+                )
+        self.num_experts = num_experts
+        self.intermediate_dim = intermediate_dim
+        self.top_k = top_k
+        self.activation = keras.activations.get(activation)
+        self.capacity_factor = capacity_factor
+        self.inference_capacity_factor = inference_capacity_factor
+        self.load_balance = load_balance
+        self.router_noise = router_noise
+        self.renormalize_gates = renormalize_gates
+        self.dispatch = dispatch
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ValueError(
+                "The input of `MoEFeedForward` must have rank 2 or more and a "
+                f"known last dimension. Received: `input_shape={input_shape}`."
+            )
+        dim, hidden = input_shape[-1], self.intermediate_dim
+        # Float32 and never autocast: small logit differences decide a route.
+        self.router_kernel = self.add_weight(
+            name="router_kernel",
+            shape=(dim, self.num_experts),
+            initializer=self.kernel_initializer,
+            dtype="float32",
+            autocast=False,
+        )
+        self.up_kernel, self.up_bias = self._add_linear("up", dim, hidden)
+        self.down_kernel, self.down_bias = self._add_linear("down", hidden, dim)
+        self.built = True
+
+    def _add_linear(self, name, in_dim, out_dim):
+        kernel = self.add_weight(
+            name=f"{name}_kernel",
+            shape=(self.num_experts, in_dim, out_dim),
+            initializer=PerExpertInitializer(self.kernel_initializer),
+        )
+        bias = self.add_weight(
+            name=f"{name}_bias",
+            shape=(self.num_experts, out_dim),
+            initializer=PerExpertInitializer(self.bias_initializer),
+        )
+        return kernel, bias
+
+    def call(self, inputs, mask=None, training=None):
+        tokens = ops.reshape(inputs, (-1, inputs.shape[-1]))
+        if mask is not None:
+            mask = ops.reshape(ops.cast(mask, "bool"), (-1,))
+        probabilities = self.router_probabilities(tokens, training)
+        routing = self.route(probabilities, mask, training)
+        if training and self.load_balance:
+            self.add_loss(
+                self.load_balance
+                * load_balance_loss(probabilities, routing.load, mask)
+            )
+        bank = ExpertBank(
+            ops.convert_to_tensor(self.up_kernel),
+            ops.convert_to_tensor(self.up_bias),
+            ops.convert_to_tensor(self.down_kernel),
+            ops.convert_to_tensor(self.down_bias),
+        )
+        outputs = DISPATCH[self.dispatch](
+            tokens, routing, bank, self.activation
+        )
+        return ops.reshape(outputs, ops.shape(inputs))
+
+    def router_probabilities(self, tokens, training=False):
+        """Router probabilities `(T, E)`, float32, of tokens `(T, D)`."""
+        logits = ops.matmul(ops.cast(tokens, "float32"), self.router_kernel)
+        if training and self.router_noise != 0:
+            noise = self.router_noise or 1 / self.num_experts
+            logits = logits + keras.random.normal(
+                ops.shape(logits),
+                stddev=noise,
+                dtype="float32",
+                seed=self.seed_generator,
+            )
+        return ops.softmax(logits)
+
+    def route(self, probabilities, mask=None, training=False):
+        """The `Routing` of tokens with these probabilities `(T, E)`."""
+        factor = (
+            self.capacity_factor if training else self.inference_capacity_factor
+        )
+        capacity = None
+        if factor is not None:
+            share = factor * self.top_k / self.num_experts
+            num_tokens = ops.shape(probabilities)[0]
+            if isinstance(num_tokens, int):
+                capacity = max(1, int(num_tokens * share))
+            else:
+                capacity = ops.maximum(
+                    1,
+                    ops.cast(ops.cast(num_tokens, "float32") * share, "int32"),
+                )
+        return route(
+            probabilities, self.top_k, capacity, mask, self.renormalize_gates
+        )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_experts": self.num_experts,
+            "intermediate_dim": self.intermediate_dim,
+            "top_k": self.top_k,
+            "activation": keras.activations.serialize(self.activation),
+            "capacity_factor": self.capacity_factor,
+            "inference_capacity_factor": self.inference_capacity_factor,
+            "load_balance": self.load_balance,
+            "router_noise": self.router_noise,
+            "renormalize_gates": self.renormalize_gates,
+            "dispatch": self.dispatch,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "bias_initializer": keras.initializers.serialize(
+                self.bias_initializer
+            ),
+            "seed": self.seed,
+        }
