@@ -1,0 +1,85 @@
+import os
+
+import keras
+from absl import logging
+
+
+class PortableSaving:
+    """Mixin: a model without experts is saved as plain Keras.
+
+    `save()` of a dense model writes a flat functional model of stock layers,
+    so that `keras.models.load_model` reads it where neither `ones_keras` nor
+    KerasHub is installed. A model with experts is saved as itself. Either way
+    the file is written aside and renamed, so that it is whole or not there.
+
+    Classes that mix this in are functional and have an `is_sparse` attribute.
+    """
+
+    def save(self, filepath, overwrite=True, **kwargs):
+        """Save the model as a `.keras` file; see `keras.Model.save`.
+
+        A compiled model keeps its optimizer and loss in the file, unless they
+        are not Keras' own, in which case the file would not load elsewhere:
+        they are left out and a warning says so.
+        """
+        filepath = str(filepath)
+        if not filepath.endswith(".keras"):
+            raise ValueError(
+                "`filepath` must end in `.keras`. Received: "
+                f"`filepath={filepath!r}`."
+            )
+        if not overwrite and os.path.exists(filepath):
+            raise ValueError(
+                f"The file exists and `overwrite=False`. Received: "
+                f"`filepath={filepath!r}`."
+            )
+        aside = f"{filepath[: -len('.keras')]}.partial.keras"
+        try:
+            if self.is_sparse:
+                super().save(aside, **kwargs)
+            else:
+                plain_functional(self).save(aside, **kwargs)
+            os.replace(aside, filepath)
+        finally:
+            if os.path.exists(aside):
+                os.remove(aside)
+
+    def compile_from_config(self, config):
+        # Keras leaves a loaded model uncompiled when its class overrides
+        # `compile`, as KerasHub's tasks do; training could not continue.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+
+def plain_functional(model):
+    """The same graph, layers and variables as a plain `keras.Model`."""
+    plain = keras.Model(model.inputs, model.outputs, name=model.name)
+    if model.compiled:
+        config = model.get_compile_config()
+        foreign = _foreign_classes(config)
+        if foreign:
+            logging.warning(
+                "Saved %s without its compile state: %s would keep the file "
+                "from loading where it is not installed.",
+                model.name,
+                ", ".join(sorted(foreign)),
+            )
+        else:
+            plain.compile_from_config(config)
+            plain.optimizer = model.optimizer
+    return plain
+
+
+def _foreign_classes(config):
+    """Names of serialised objects in `config` that are not Keras' own."""
+    if isinstance(config, (list, tuple)):
+        return set().union(*map(_foreign_classes, config))
+    if not isinstance(config, dict):
+        return set()
+    found = set().union(*map(_foreign_classes, config.values()))
+    if "class_name" in config and "config" in config:
+        name = config.get("registered_name") or config["class_name"]
+        module = config.get("module") or "unknown"
+        if ">" in name or module.split(".")[0] not in ("builtins", "keras"):
+            found.add(name)
+    return found
