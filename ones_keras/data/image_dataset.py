@@ -1,0 +1,120 @@
+"""What every image dataset offers, wherever its images come from."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_MAX_SEED = 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """A dataset of labelled images in three fixed splits.
+
+    Every batch is `(images, labels)`: float32 images of shape
+    `(batch_size, *image_shape)` with values in [0, 255] (models rescale inside
+    their graph) and int32 labels of shape `(batch_size,)`. The batches are
+    `tf.data.Dataset`s, which `fit` takes on every Keras backend; pass it
+    `shuffle=False`, as the batches are shuffled already.
+
+    Args:
+        name: str. Name of the dataset.
+        class_names: tuple of str. One name a class, by label.
+        image_shape: tuple of int. `(height, width, channels)`.
+        train_split: a split such as `ArrayImages` or `FileImages`: an object
+            with `labels`, `len()`, `training_batches(batch_size, seed,
+            start_step)` and `batches(batch_size)`.
+        validation_split: a split. For choices made while training.
+        test_split: a split. To be looked at once, at the end.
+
+    Example:
+
+    ```python
+    dataset = load_image_dataset("digits")
+    model.fit(
+        dataset.train(batch_size=128, seed=0),
+        steps_per_epoch=100,
+        shuffle=False,
+    )
+    model.evaluate(dataset.validation(batch_size=256))
+    ```
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    train_split: Any
+    validation_split: Any
+    test_split: Any
+
+    @property
+    def num_classes(self):
+        return len(self.class_names)
+
+    def train(self, batch_size, seed=0, start_step=0, steps=None):
+        """Returns shuffled, augmented batches as a function of seed and step.
+
+        Batch number n depends on `(seed, n)` alone, so a run taken up at
+        `start_step` sees exactly what it would have seen without a break, and
+        starting there costs nothing. Batches are always full and run on over
+        the end of an epoch.
+
+        With `steps` given the dataset ends, which makes it calibration data
+        for `ones_keras.gather()`.
+
+        Args:
+            batch_size: int. Examples in a batch.
+            seed: int. Decides order and augmentation, in [0, 2**31).
+                Defaults to `0`.
+            start_step: int. Number of the first batch. Defaults to `0`.
+            steps: int or `None`. How many batches to give; `None` never ends.
+                Defaults to `None`.
+
+        Returns:
+            A `tf.data.Dataset` of `(images, labels)`.
+
+        Raises:
+            ValueError: If an argument is out of range.
+        """
+        _check_positive("batch_size", batch_size)
+        if not 0 <= seed <= _MAX_SEED:
+            raise ValueError(
+                f"`seed` must lie in [0, {_MAX_SEED}]. Received: `seed={seed}`."
+            )
+        if start_step < 0:
+            raise ValueError(
+                "`start_step` must not be negative. "
+                f"Received: `start_step={start_step}`."
+            )
+        batches = self.train_split.training_batches(
+            batch_size, seed, start_step
+        )
+        if steps is not None:
+            _check_positive("steps", steps)
+            batches = batches.take(steps)
+        return batches.prefetch(tf.data.AUTOTUNE)
+
+    def validation(self, batch_size):
+        """Returns the validation split, in a fixed order, once."""
+        return self._evaluation(self.validation_split, batch_size)
+
+    def test(self, batch_size):
+        """Returns the test split, in a fixed order, once."""
+        return self._evaluation(self.test_split, batch_size)
+
+    def steps_per_epoch(self, batch_size):
+        """Returns after how many batches every example was seen once."""
+        return int(np.ceil(len(self.train_split) / batch_size))
+
+    def _evaluation(self, split, batch_size):
+        _check_positive("batch_size", batch_size)
+        return split.batches(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _check_positive(name, value):
+    if value < 1:
+        raise ValueError(
+            f"`{name}` must be at least 1. Received: `{name}={value}`."
+        )
