@@ -1,1 +1,3 @@
+from ones_keras.training.lamb import Lamb
 
+__all__ = ["Lamb"]
