@@ -3,6 +3,8 @@ import os
 import keras
 from absl import logging
 
+from ones_keras.write_aside import write_aside
+
 
 class PortableSaving:
     """Mixin: a model without experts is saved as plain Keras.
@@ -33,16 +35,11 @@ class PortableSaving:
                 f"The file exists and `overwrite=False`. Received: "
                 f"`filepath={filepath!r}`."
             )
-        aside = f"{filepath[: -len('.keras')]}.partial.keras"
-        try:
+        with write_aside(filepath) as aside:
             if self.is_sparse:
                 super().save(aside, **kwargs)
             else:
                 plain_functional(self).save(aside, **kwargs)
-            os.replace(aside, filepath)
-        finally:
-            if os.path.exists(aside):
-                os.remove(aside)
 
     def compile_from_config(self, config):
         # Keras leaves a loaded model uncompiled when its class overrides
@@ -53,7 +50,7 @@ class PortableSaving:
 
 def plain_functional(model):
     """The same graph, layers and variables as a plain `keras.Model`."""
-    plain = keras.Model(model.inputs, model.outputs, name=model.name)
+    plain = keras.Model(model.input, model.output, name=model.name)
     if model.compiled:
         config = model.get_compile_config()
         foreign = _foreign_classes(config)
@@ -66,7 +63,9 @@ def plain_functional(model):
             )
         else:
             plain.compile_from_config(config)
-            plain.optimizer = model.optimizer
+            # One that never took a step has no state of the right shape yet.
+            if model.optimizer.built:
+                plain.optimizer = model.optimizer
     return plain
 
 

@@ -108,6 +108,9 @@ class ViTImageClassifier(PortableSaving, PlainTraining, ImageClassifier):
     def to_dense(self, intermediate_dim=None):
         """A freshly initialised dense classifier of the same architecture.
 
+        It is not compiled: KerasHub's default optimizer would go along into
+        every saved file, at twice the size of the weights.
+
         Args:
             intermediate_dim: int or `None`. Hidden units of its feed-forward
                 layers; `None` takes those of one expert.
@@ -118,6 +121,8 @@ class ViTImageClassifier(PortableSaving, PlainTraining, ImageClassifier):
             preprocessor=self.preprocessor,
             dropout=self.dropout,
             head_dtype=self.output_dense.dtype_policy,
+            compile=False,
+            name=f"{self.name}_student",
         )
 
     @classmethod

@@ -1,0 +1,4 @@
+from ones_keras.reporting.method_result import MethodResult
+from ones_keras.reporting.report import Report, ReportRow
+
+__all__ = ["MethodResult", "Report", "ReportRow"]
