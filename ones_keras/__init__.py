@@ -1,5 +1,8 @@
 """Sparse mixture-of-experts teachers into one dense Keras student."""
 
-from ones_keras import layers, models
+from ones_keras import data, layers, metrics, models, training
+from ones_keras.gathering import gather
 
 __version__ = "0.1.0"
+
+__all__ = ["data", "gather", "layers", "metrics", "models", "training"]

@@ -33,8 +33,8 @@ class Blocks(NamedTuple):
 
 
 def block_size(num_pairs, num_experts):
-    """Rows a block; `num_pairs` is `None` where the batch size is unknown."""
-    if num_pairs is None:
+    """Rows a block; `num_pairs` is no int where the batch size is unknown."""
+    if not isinstance(num_pairs, int):
         return LARGEST_BLOCK // 2
     size = SMALLEST_BLOCK
     while size < LARGEST_BLOCK and size * num_experts * 4 < num_pairs:

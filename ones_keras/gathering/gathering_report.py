@@ -1,0 +1,91 @@
+import dataclasses
+import json
+
+from ones_keras.write_aside import write_aside
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerReport:
+    """What became of one MoE layer.
+
+    Attributes:
+        name: string.
+        num_experts: int.
+        top_k: int.
+        parameters: tuple of two ints, before and after.
+        flops: tuple of two ints. Multiplications and additions of one token
+            through the layer, before (router and `top_k` experts) and after.
+        details: dict. What the method says: units or ranks kept.
+        relative_error: float or `None`. `|student - MoE| / |MoE|` of the
+            layer's output over the calibration tokens.
+    """
+
+    name: str
+    num_experts: int
+    top_k: int
+    parameters: tuple[int, int]
+    flops: tuple[int, int]
+    details: dict
+    relative_error: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class GatheringReport:
+    """What `gather` did: print it, or write it as JSON.
+
+    Attributes:
+        method: string.
+        options: dict. All options of the method, defaults included.
+        layers: tuple of `LayerReport`.
+        copied: tuple of strings. Layers whose weights were copied.
+        fresh: tuple of strings. Layers of the student that keep their
+            random initialisation.
+        parameters: tuple of two ints. Of the whole model, before and after.
+        calibration_tokens: int. Tokens a layer's error was measured on.
+    """
+
+    method: str
+    options: dict
+    layers: tuple[LayerReport, ...]
+    copied: tuple[str, ...]
+    fresh: tuple[str, ...]
+    parameters: tuple[int, int]
+    calibration_tokens: int = 0
+
+    def to_dict(self):
+        return dataclasses.asdict(self)
+
+    def save_json(self, path):
+        """Write the report to `path`, aside first and then renamed."""
+        with write_aside(path) as aside:
+            aside.write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+
+    def __str__(self):
+        options = ", ".join(f"{k}={v}" for k, v in self.options.items())
+        before, after = self.parameters
+        lines = [
+            f"gathered by {self.method}({options}): {before:,} -> {after:,} "
+            f"parameters, {len(self.copied)} layers copied, "
+            f"{len(self.fresh)} fresh"
+        ]
+        for layer in self.layers:
+            flops = " -> ".join(f"{count:,}" for count in layer.flops)
+            line = (
+                f"  {layer.name}: {layer.num_experts} experts, top_k "
+                f"{layer.top_k}, {layer.parameters[0]:,} -> "
+                f"{layer.parameters[1]:,} parameters, {flops} FLOPs a token"
+            )
+            if layer.relative_error is not None:
+                line += f", relative error {layer.relative_error:.3f}"
+            lines.append(line)
+            lines += [
+                f"    {key}: {_short(value)}"
+                for key, value in layer.details.items()
+            ]
+        return "\n".join(lines)
+
+
+def _short(value):
+    if isinstance(value, list):
+        return " ".join(_short(item) for item in value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,51 @@
+import numpy as np
+from keras import ops
+
+from ones_keras.data.input_batches import input_batches
+from ones_keras.layers.record_inputs import record_inputs
+
+
+def layer_errors(teacher, moe_layers, student_layers, data):
+    """Distance of each gathered layer from the MoE layer it replaces.
+
+    Both are fed the tokens that reach the MoE layer in the teacher, at
+    inference; a shared layer pools all its depths, and padding is left out.
+
+    Returns:
+        A dict from layer name to `|student - MoE| / |MoE|` in the Frobenius
+        norm, and the number of tokens of one layer (the most, if they differ).
+    """
+    squares = {name: np.zeros(2) for name in moe_layers}
+    num_tokens = dict.fromkeys(moe_layers, 0)
+    for batch in input_batches(data):
+        with record_inputs(list(moe_layers.values())) as calls:
+            teacher(batch, training=False)
+        for name, layer in moe_layers.items():
+            up = student_layers[f"{name}_up"]
+            down = student_layers[f"{name}_down"]
+            for tokens, mask in calls[layer.name]:
+                expected = _float64(layer(tokens, mask=mask, training=False))
+                found = _float64(down(up(tokens)))
+                if mask is not None:
+                    valid = ops.convert_to_numpy(mask).astype(bool)
+                    expected, found = expected[valid], found[valid]
+                squares[name] += [
+                    np.sum((found - expected) ** 2),
+                    np.sum(expected**2),
+                ]
+                num_tokens[name] += len(expected)
+    if not any(num_tokens.values()):
+        raise ValueError(
+            "`calibration_data` holds no token to measure on. Received: "
+            f"`calibration_data={data}`."
+        )
+    errors = {
+        name: float(np.sqrt(error / total))
+        for name, (error, total) in squares.items()
+    }
+    return errors, max(num_tokens.values())
+
+
+def _float64(tensor):
+    tensor = ops.cast(tensor, "float32")
+    return np.array(ops.convert_to_numpy(tensor), "float64")
