@@ -1,8 +1,17 @@
 """Sparse mixture-of-experts teachers into one dense Keras student."""
 
 from ones_keras import data, layers, metrics, models, training
+from ones_keras.distillation import Distiller
 from ones_keras.gathering import gather
 
 __version__ = "0.1.0"
 
-__all__ = ["data", "gather", "layers", "metrics", "models", "training"]
+__all__ = [
+    "Distiller",
+    "data",
+    "gather",
+    "layers",
+    "metrics",
+    "models",
+    "training",
+]

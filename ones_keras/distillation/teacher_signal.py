@@ -1,0 +1,55 @@
+"""The teacher's signal for a batch."""
+
+import contextlib
+
+import keras
+
+
+class TeacherSignal:
+    """Runs a teacher on each batch and leaves no trace of it.
+
+    The forward pass is in inference mode and outside any gradient: on
+    PyTorch no autograd graph is recorded, on TensorFlow and JAX the caller
+    stays outside the tape and the differentiated function. Every assignment
+    the teacher makes (seeds, running statistics, metrics) and every
+    `add_loss` ends in a scope that is thrown away, so the teacher needs no
+    freezing and no restoring.
+
+    It is a plain object on purpose: Keras and PyTorch track layers that are
+    assigned to a model, and a tracked teacher would be counted, saved and
+    donated with the student.
+
+    Args:
+        model: `keras.Model`. The teacher, built.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self._variables = model.variables
+
+    @property
+    def state(self):
+        """The values of the teacher's variables, a list of arrays."""
+        return [variable.value for variable in self._variables]
+
+    def __call__(self, x, state=None):
+        """Returns the teacher's outputs for `x`.
+
+        Args:
+            x: tensor or nested tensors. Inputs of the teacher.
+            state: list of arrays. Values to run with in place of the
+                variables' own, as in `state`: a compiled JAX function takes
+                them as an argument, where it would otherwise bake the
+                weights in as constants. Defaults to `None`.
+        """
+        mapping = state and zip(self._variables, state, strict=True)
+        with keras.StatelessScope(mapping), _without_autograd():
+            return self.model(x, training=False)
+
+
+def _without_autograd():
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
