@@ -81,9 +81,9 @@ def route(probabilities, top_k, capacity, mask=None, renormalize=False):
             gates, experts, order, sorted_experts, position, routed, load, load
         )
     kept = ops.logical_and(routed, position < capacity)
-    kept_pairs = ops.scatter(
-        order[:, None], ops.cast(kept, "int32"), (num_pairs,)
-    )
+    # `argsort` inverts the permutation. `ops.scatter` would be a Python loop
+    # over the pairs on PyTorch.
+    kept_pairs = ops.take(kept, ops.argsort(order), axis=0)
     kept_choices = ops.transpose(ops.reshape(kept_pairs, (top_k, num_tokens)))
     gates = gates * ops.cast(kept_choices, gates.dtype)
     return Routing(

@@ -10,7 +10,9 @@ def sparse_feed_forward(tokens, routing, bank, activation):
     num_tokens = tokens.shape[0]
     pairs = routing.order[routing.kept]
     sources = pairs % num_tokens
-    groups = torch.split(tokens[sources], routing.kept_load.tolist())
+    groups = torch.split(
+        tokens.index_select(0, sources), routing.kept_load.tolist()
+    )
     outputs = []
     for expert, rows in enumerate(groups):
         hidden = activation(
@@ -21,6 +23,6 @@ def sparse_feed_forward(tokens, routing, bank, activation):
                 bank.down_bias[expert], hidden, bank.down_kernel[expert]
             )
         )
-    gates = routing.gates.T.reshape(-1)[pairs]
+    gates = routing.gates.T.reshape(-1).index_select(0, pairs)
     weighted = torch.cat(outputs) * gates[:, None].to(tokens.dtype)
     return torch.zeros_like(tokens).index_add(0, sources, weighted)
