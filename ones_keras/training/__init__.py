@@ -1,3 +1,4 @@
 from ones_keras.training.lamb import Lamb
+from ones_keras.training.linear_warmup_decay import LinearWarmupDecay
 
-__all__ = ["Lamb"]
+__all__ = ["Lamb", "LinearWarmupDecay"]
