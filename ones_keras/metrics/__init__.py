@@ -1,9 +1,17 @@
 from ones_keras.metrics.agreement import TeacherAgreement, teacher_agreement
 from ones_keras.metrics.moe_benefits import MoEBenefits, moe_benefits
+from ones_keras.metrics.router_statistics import (
+    LayerRouterStatistics,
+    RouterStatistics,
+    router_statistics,
+)
 
 __all__ = [
+    "LayerRouterStatistics",
     "MoEBenefits",
+    "RouterStatistics",
     "TeacherAgreement",
     "moe_benefits",
+    "router_statistics",
     "teacher_agreement",
 ]
