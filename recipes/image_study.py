@@ -1,0 +1,225 @@
+"""Teacher, baselines and students of one seed, and their comparison."""
+
+import dataclasses
+import gc
+import time
+
+import keras
+import numpy as np
+from image_settings import GATHER_METHOD
+from image_training import predict_logits, train
+from scipy import special
+
+import ones_keras
+from ones_keras.reporting import MethodResult
+
+LATENCY_BATCH, LATENCY_REPEATS = 64, 20
+
+
+@dataclasses.dataclass
+class Run:
+    """One trained model, kept until the test split is opened.
+
+    Attributes:
+        name: string. Row of the table.
+        model: `keras.Model` with its best-validated weights.
+        steps: int. Training steps.
+        validation: float. Validation accuracy.
+        before: list of arrays or `None`. Weights before distillation.
+        gathering: dict or `None`. Report of the gathering.
+    """
+
+    name: str
+    model: keras.Model
+    steps: int
+    validation: float
+    before: list | None = None
+    gathering: dict | None = None
+
+
+def build_teacher(settings, images):
+    """A fresh teacher for these images."""
+    overrides = {"image_shape": images.image_shape}
+    for name in ("patch_size", "num_layers"):
+        if getattr(settings, name):
+            overrides[name] = getattr(settings, name)
+    return ones_keras.models.ViTImageClassifier.from_preset(
+        settings.model,
+        num_classes=images.num_classes,
+        **overrides,
+    )
+
+
+def load_teacher(settings, images):
+    """The trained teacher of `--teacher`, checked against the images."""
+    try:
+        teacher = keras.models.load_model(settings.teacher)
+    except Exception as error:
+        raise ValueError(
+            "The teacher could not be read. Received: "
+            f"`--teacher={settings.teacher}` ({error})."
+        ) from error
+    expected = (None, *images.image_shape), (None, images.num_classes)
+    found = teacher.input_shape, teacher.output_shape
+    if found != expected:
+        raise ValueError(
+            "The teacher does not fit the images. Expected input and output "
+            f"shapes {expected}, found {found}. Received: "
+            f"`--teacher={settings.teacher}`, `--dataset={settings.dataset}`."
+        )
+    return teacher
+
+
+def rehearse(settings, images):
+    """Say what is wrong with the models before any training starts."""
+    if settings.teacher:
+        teacher = load_teacher(settings, images)
+    else:
+        teacher = build_teacher(settings, images)
+    student = ones_keras.gather(teacher, method="switch")
+    ones_keras.Distiller(teacher, student)
+
+
+class SeedStudy:
+    """Trains everything of one seed, shown on a `Progress`."""
+
+    def __init__(self, settings, images, seed, progress):
+        self.settings = settings
+        self.images = images
+        self.seed = seed
+        self.progress = progress
+        self.runs = []
+
+    def train_all(self):
+        """Returns the runs, the teacher first and the dense baseline second."""
+        settings = self.settings
+        keras.utils.set_random_seed(self.seed)
+        if settings.teacher:
+            teacher = load_teacher(settings, self.images)
+            logits, labels = predict_logits(
+                teacher, self.images.validation(settings.evaluation_batch_size)
+            )
+            accuracy = float(np.mean(logits.argmax(-1) == labels))
+            self.runs.append(Run("teacher", teacher, 0, accuracy))
+        else:
+            teacher = build_teacher(settings, self.images)
+            self._train("teacher", teacher, settings.teacher_steps)
+        self._dense("dense", settings.student_steps)
+        for method in settings.methods:
+            self._student(method, method)
+        if settings.ablation:
+            self._ablation()
+        return self.runs
+
+    def _ablation(self):
+        settings = self.settings
+        for method in settings.methods:
+            self._student(f"{method}, no KD", method, alpha=1.0)
+            self._student(f"{method}, hard KD", method, 0.5, "hard")
+        if "distill" not in settings.methods:
+            self._student("no gathering", "distill")
+        self._dense(
+            "dense, longer", settings.teacher_steps + settings.student_steps
+        )
+
+    def _dense(self, name, steps):
+        keras.utils.set_random_seed(self.seed)
+        model = ones_keras.gather(self.runs[0].model, method="random")
+        self._train(name, model, steps)
+
+    def _student(self, name, method, alpha=None, distillation="soft"):
+        settings = self.settings
+        keras.utils.set_random_seed(self.seed)
+        options = {"svd_ratio": settings.svd_ratio} if method == "svd" else {}
+        teacher = self.runs[0].model
+        student, report = ones_keras.gather(
+            teacher,
+            method=GATHER_METHOD[method],
+            return_report=True,
+            **options,
+        )
+        before = [np.array(weight) for weight in student.get_weights()]
+        alpha = settings.alpha if alpha is None else alpha
+        model = student
+        if alpha < 1:
+            model = ones_keras.Distiller(
+                teacher,
+                student,
+                alpha=alpha,
+                temperature=(
+                    settings.temperature if distillation == "soft" else 1.0
+                ),
+                distillation=distillation,
+            )
+        self._train(name, student, settings.student_steps, model)
+        self.runs[-1].before = before
+        self.runs[-1].gathering = report.to_dict()
+
+    def _train(self, name, model, steps, trained=None):
+        peak = self.settings.learning_rate
+        if name != "teacher":
+            peak = self.settings.student_learning_rate
+        validation = train(
+            trained or model,
+            self.images,
+            self.settings,
+            steps=steps,
+            learning_rate=peak,
+            seed=self.seed,
+            progress=self.progress.announce(
+                f"seed {self.seed} · {name}", steps
+            ),
+        )
+        self.runs.append(Run(name, model, steps, validation))
+        gc.collect()
+
+
+def test_results(runs, images, seed, batch_size):
+    """Open the test split: one `MethodResult` a run."""
+    latencies = _latencies_ms([run.model for run in runs], images)
+    teacher_logits, _ = predict_logits(runs[0].model, images.test(batch_size))
+    results = []
+    for run, latency in zip(runs, latencies, strict=True):
+        logits, labels = predict_logits(run.model, images.test(batch_size))
+        log_probabilities = special.log_softmax(logits, axis=-1)
+        agreement = np.mean(logits.argmax(-1) == teacher_logits.argmax(-1))
+        results.append(
+            MethodResult(
+                method=run.name,
+                seed=seed,
+                score=float(np.mean(logits.argmax(-1) == labels)),
+                loss=float(
+                    -np.mean(log_probabilities[np.arange(len(labels)), labels])
+                ),
+                score_before=_score_before(run, images, batch_size),
+                agreement=None if run is runs[0] else float(agreement),
+                parameters=run.model.count_params(),
+                latency_ms=latency,
+                steps=run.steps,
+            )
+        )
+    return results
+
+
+def _score_before(run, images, batch_size):
+    if run.before is None:
+        return None
+    after = run.model.get_weights()
+    run.model.set_weights(run.before)
+    logits, labels = predict_logits(run.model, images.test(batch_size))
+    run.model.set_weights(after)
+    return float(np.mean(logits.argmax(-1) == labels))
+
+
+def _latencies_ms(models, images):
+    """Median milliseconds an image, the models taking turns."""
+    batch = np.zeros((LATENCY_BATCH, *images.image_shape), "float32")
+    seconds = np.zeros((LATENCY_REPEATS, len(models)))
+    for model in models:
+        model.predict_on_batch(batch)
+    for repeat in range(LATENCY_REPEATS):
+        for index, model in enumerate(models):
+            start = time.perf_counter()
+            model.predict_on_batch(batch)
+            seconds[repeat, index] = time.perf_counter() - start
+    return list(1000 * np.median(seconds, axis=0) / LATENCY_BATCH)

@@ -1,0 +1,124 @@
+"""Training one image classifier, with or without a teacher."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import ones_keras
+from ones_keras.data import mixup
+
+
+def train(model, images, settings, *, steps, learning_rate, seed, progress):
+    """Fit a model (or a `Distiller`) and keep its best-validated weights.
+
+    Args:
+        model: `keras.Model` or `ones_keras.Distiller`.
+        images: `ones_keras.data.ImageDataset`.
+        settings: `ImageSettings`.
+        steps: int. Training steps.
+        learning_rate: float. Peak of the schedule.
+        seed: int. Of the order and the augmentation.
+        progress: callable, given the steps done and the validation accuracy.
+
+    Returns:
+        The best validation accuracy.
+    """
+    evaluations = min(settings.evaluations, steps)
+    model.compile(
+        optimizer=_optimizer(settings, steps, learning_rate),
+        loss=_loss(settings),
+        metrics=["accuracy"],
+    )
+    keep_best = KeepBest()
+    done = 0
+    for number in range(evaluations):
+        # Equal stretches whose sum is exactly `steps`.
+        until = (number + 1) * steps // evaluations
+        model.fit(
+            _labelled(
+                images.train(settings.batch_size, seed, start_step=done),
+                images,
+                settings,
+                seed=seed,
+                start_step=done,
+            ),
+            steps_per_epoch=until - done,
+            validation_data=_labelled(
+                images.validation(settings.evaluation_batch_size),
+                images,
+                settings,
+            ),
+            shuffle=False,
+            verbose=0,
+            callbacks=[keep_best],
+        )
+        done = until
+        progress(done, keep_best.latest)
+    keep_best.restore(model)
+    return keep_best.best
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Keeps the weights of the best validation accuracy, over several fits."""
+
+    def __init__(self):
+        super().__init__()
+        self.best = -1.0
+        self.latest = None
+        self.weights = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.latest = float(logs["val_accuracy"])
+        if self.latest > self.best:
+            self.best = self.latest
+            self.weights = [np.array(w) for w in self.model.get_weights()]
+
+    def restore(self, model):
+        model.set_weights(self.weights)
+
+
+def predict_logits(model, batches):
+    """Logits `(N, classes)` and labels `(N,)` of a finite dataset."""
+    logits, labels = [], []
+    for images, batch_labels in batches:
+        logits.append(np.asarray(model.predict_on_batch(np.asarray(images))))
+        labels.append(np.asarray(batch_labels))
+    return np.concatenate(logits).astype("float64"), np.concatenate(labels)
+
+
+def _optimizer(settings, steps, learning_rate):
+    schedule = ones_keras.training.LinearWarmupDecay(
+        learning_rate, steps, int(steps * settings.warmup_share)
+    )
+    if settings.optimizer == "lamb":
+        return ones_keras.training.Lamb(
+            schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
+        )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _soft_labels(settings):
+    return bool(settings.mixup or settings.label_smoothing)
+
+
+def _loss(settings):
+    if _soft_labels(settings):
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings.label_smoothing
+        )
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def _labelled(batches, images, settings, seed=None, start_step=0):
+    """One-hot labels where the loss needs them, mixed in training."""
+    if _soft_labels(settings):
+        batches = batches.map(
+            lambda x, y: (x, tf.one_hot(y, images.num_classes))
+        )
+    if settings.mixup and seed is not None:
+        batches = mixup(batches, settings.mixup, seed, start_step)
+    return batches

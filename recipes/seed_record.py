@@ -1,0 +1,101 @@
+"""What one seed leaves behind, and how a finished one is found again."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+
+import keras
+from absl import logging
+
+from ones_keras.metrics import router_statistics
+from ones_keras.reporting import MethodResult
+from ones_keras.write_aside import write_aside
+
+
+@dataclasses.dataclass(frozen=True)
+class SeedRecord:
+    """The results of one seed, as in `seed_<n>/results.json`.
+
+    Attributes:
+        settings: dict. What decides the results: `ImageSettings` without its
+            seeds, and the backend.
+        environment: dict. Versions and machine.
+        results: tuple of `MethodResult`, on the test split.
+        validation: dict. Validation accuracy by row.
+        student: string or `None`. Row of the saved student, the best in
+            validation.
+        router: dict. Router statistics of the teacher by layer.
+        gathering: dict. Report of the gathering by row.
+    """
+
+    settings: dict
+    environment: dict
+    results: tuple[MethodResult, ...]
+    validation: dict
+    student: str | None
+    router: dict
+    gathering: dict
+
+
+def identity(settings):
+    """The part of the settings that decides what a seed's results are."""
+    fields = json.loads(json.dumps(dataclasses.asdict(settings)))
+    del fields["seeds"]
+    return {**fields, "backend": keras.backend.backend()}
+
+
+def save_seed(folder, settings, images, runs, results):
+    """Write the models and, last, the record that says they are complete."""
+    folder.mkdir(exist_ok=True)
+    students = runs[2:]
+    best = max(students, key=lambda run: run.validation, default=None)
+    for name, model in (
+        ("teacher", runs[0].model),
+        ("student", best.model if best else None),
+    ):
+        if model is not None:
+            with write_aside(folder / f"{name}.keras") as aside:
+                model.save(aside)
+    router = router_statistics(
+        runs[0].model, images.validation(settings.evaluation_batch_size)
+    )
+    record = SeedRecord(
+        settings=identity(settings),
+        environment={
+            "keras": keras.__version__,
+            "python": platform.python_version(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        },
+        results=tuple(results),
+        validation={run.name: run.validation for run in runs},
+        student=best.name if best else None,
+        router={name: found.to_dict() for name, found in router.items()},
+        gathering={run.name: run.gathering for run in runs if run.gathering},
+    )
+    with write_aside(folder / "results.json") as aside:
+        aside.write_text(json.dumps(dataclasses.asdict(record), indent=2))
+    return record
+
+
+def load_seed(folder, settings):
+    """The record of a finished seed of these settings, or `None`."""
+    path = pathlib.Path(folder) / "results.json"
+    if not path.exists():
+        return None
+    try:
+        fields = json.loads(path.read_text())
+        results = tuple(
+            MethodResult(**result) for result in fields.pop("results")
+        )
+        record = SeedRecord(results=results, **fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"The record of an earlier run cannot be read ({error}); remove it "
+            f"to train that seed again. Received: {path}."
+        ) from error
+    if record.settings != identity(settings):
+        logging.warning("%s is of other settings and will be replaced.", folder)
+        return None
+    return record

@@ -1,0 +1,176 @@
+"""The recipe as a user runs it: a command line, its files, its errors."""
+
+import importlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+
+RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
+
+
+def run_recipe(*flags):
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, str(RECIPES / "imagenet_ones.py"), *flags],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+@pytest.fixture
+def recipe(monkeypatch, capsys):
+    """The same in this process, for speed; returns what it printed."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+    module = importlib.import_module("imagenet_ones")
+
+    def run(*flags):
+        argv = ["imagenet_ones.py", *flags]
+        monkeypatch.setattr(sys, "argv", argv)
+        capsys.readouterr()
+        with flagsaver.flagsaver():
+            module.FLAGS(argv)
+            module.main(argv[:1])
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A whole comparison, three steps a model, with every kind of row."""
+    folder = tmp_path_factory.mktemp("run")
+    result = run_recipe(
+        f"--output_dir={folder}",
+        "--teacher_steps=3",
+        "--student_steps=3",
+        "--evaluations=2",
+        "--batch_size=16",
+        "--evaluation_batch_size=500",
+        "--methods=switch,svd",
+        "--num_layers=1",
+        "--label_smoothing=0.1",
+        "--mixup=0.5",
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder, result.stdout
+
+
+def test_prints_the_table_and_the_router(finished):
+    _, printed = finished
+    for word in ("teacher", "dense", "switch", "svd", "MoE benefits"):
+        assert word in printed
+    assert "seed 0 · router of feed_forward: load" in printed
+    assert "dropped" in printed
+
+
+def test_writes_report_picture_and_launch_configuration(finished):
+    folder, _ = finished
+    report = json.loads((folder / "report.json").read_text())
+    results = {row["method"]: row for row in report["results"]}
+    assert list(results) == ["teacher", "dense", "switch", "svd"]
+    assert results["dense"]["parameters"] == results["svd"]["parameters"]
+    assert results["teacher"]["score_before"] is None
+    # 450 test images under 10 transforms each.
+    hits = results["svd"]["score"] * 4500
+    assert hits == pytest.approx(round(hits), abs=1e-6)
+    picture = (folder / "report.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    launch = json.loads((folder / "launch.json").read_text())
+    assert launch["settings"]["mixup"] == 0.5
+    record = json.loads((folder / "seed_0" / "results.json").read_text())
+    assert record["settings"]["backend"] == keras.backend.backend()
+    assert set(record["validation"]) == set(results)
+    assert record["student"] in ("switch", "svd")
+    assert not list(folder.glob(".*"))
+
+
+def test_a_finished_seed_is_not_trained_again(finished, recipe):
+    folder, _ = finished
+    before = (folder / "report.json").read_text()
+    launch = json.loads((folder / "launch.json").read_text())
+    printed = recipe(*launch["command"][1:])
+    assert "seed 0: finished before" in printed
+    assert "3 steps in" not in printed
+    assert (folder / "report.json").read_text() == before
+
+
+def test_student_is_plain_keras_and_teacher_can_be_taken_up(
+    finished, tmp_path, recipe
+):
+    folder, _ = finished
+    student = keras.models.load_model(folder / "student.keras")
+    assert type(student).__module__.startswith("keras.")
+    images = np.zeros((2, 8, 8, 1), "float32")
+    assert student.predict(images, verbose=0).shape == (2, 10)
+    printed = recipe(
+        f"--teacher={folder / 'teacher.keras'}",
+        f"--output_dir={tmp_path / 'again'}",
+        "--student_steps=1",
+        "--methods=average",
+        "--batch_size=16",
+        "--evaluation_batch_size=500",
+    )
+    first = json.loads((folder / "report.json").read_text())["results"][0]
+    again = json.loads((tmp_path / "again" / "report.json").read_text())
+    assert again["results"][0]["score"] == first["score"]
+    assert "teacher:" not in printed  # It is not trained again.
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--methods=svdd"], "`--methods=['svdd']`"),
+        (["--svd_ratio=1.5"], "`--svd_ratio=1.5`"),
+        (["--seeds=1,x"], "`--seeds=1,x`"),
+        (["--student_steps=0"], "`--student_steps=0`"),
+        (["--dataset=imagenet"], "`name='imagenet'`"),
+        (["--dataset=imagefolder", "--data_dir=/nowhere"], "/nowhere"),
+        (["--model=vit_tiny"], "`preset='vit_tiny'`"),
+        (["--model=ones_vit_tiny"], "no `MoEFeedForward` layer"),
+        (["--output_dir=/dev/null/results"], "/dev/null/results"),
+        (["--teacher=none.keras"], "`--teacher=none.keras`"),
+    ],
+)
+def test_bad_input_ends_before_training(flags, message, tmp_path, recipe):
+    output_dir = tmp_path / "out"
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        recipe(f"--output_dir={output_dir}", *flags)
+    assert not output_dir.exists()
+
+
+def test_bad_input_is_an_exit_status_and_one_line(tmp_path):
+    result = run_recipe(f"--output_dir={tmp_path / 'out'}", "--svd_ratio=1.5")
+    assert result.returncode == 1
+    assert "`--svd_ratio=1.5`" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_corrupt_image_is_named(tmp_path, recipe):
+    for split in ("train", "val"):
+        for name in ("a", "b"):
+            folder = tmp_path / "images" / split / name
+            folder.mkdir(parents=True)
+            for index in range(12):
+                keras.utils.save_img(
+                    folder / f"{index}.png",
+                    np.full((32, 32, 3), 20 * index),
+                    scale=False,
+                )
+    broken = tmp_path / "images" / "train" / "b" / "3.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n not an image")
+    with pytest.raises(SystemExit, match=re.escape(str(broken))):
+        recipe(
+            "--dataset=imagefolder",
+            f"--data_dir={tmp_path / 'images'}",
+            f"--output_dir={tmp_path / 'out'}",
+        )
+    assert not (tmp_path / "out").exists()
