@@ -1,5 +1,6 @@
 """Shared fixtures. The backend under test is `KERAS_BACKEND`."""
 
+import gc
 import os
 import pathlib
 
@@ -8,6 +9,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import pytest
+
+# `clear_session` collects garbage after each test; what was imported is none.
+gc.freeze()
 
 SHARED_DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 
