@@ -1,3 +1,5 @@
+"""Image datasets, and the batches that training and evaluation take."""
+
 from ones_keras.data.array_images import ArrayImages
 from ones_keras.data.file_images import FileImages
 from ones_keras.data.image_dataset import ImageDataset

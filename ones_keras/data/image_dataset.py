@@ -32,10 +32,13 @@ class ImageDataset:
     Example:
 
     ```python
-    dataset = load_image_dataset("digits")
+    dataset = ones_keras.data.load_image_dataset("digits")
+    model = ones_keras.models.ViTImageClassifier.from_preset(
+        "ones_vit_tiny", num_classes=dataset.num_classes, num_layers=1
+    )
     model.fit(
         dataset.train(batch_size=128, seed=0),
-        steps_per_epoch=100,
+        steps_per_epoch=2,
         shuffle=False,
     )
     model.evaluate(dataset.validation(batch_size=256))

@@ -44,9 +44,9 @@ def load_image_dataset(name, data_dir=None, image_size=None):
     Example:
 
     ```python
-    dataset = load_image_dataset("digits")
-    batches = dataset.train(batch_size=128)
-    model.fit(batches, steps_per_epoch=100, shuffle=False)
+    dataset = ones_keras.data.load_image_dataset("digits")
+    images, labels = next(iter(dataset.train(batch_size=128)))
+    images.shape  # (128, 8, 8, 1)
     ```
     """
     if name not in IMAGE_DATASETS:

@@ -29,7 +29,7 @@ def mixup(dataset, alpha, seed=0, start_step=0):
     Example:
 
     ```python
-    dataset = load_image_dataset("digits")
+    dataset = ones_keras.data.load_image_dataset("digits")
     batches = dataset.train(batch_size=128, seed=0).map(
         lambda x, y: (x, tf.one_hot(y, dataset.num_classes))
     )

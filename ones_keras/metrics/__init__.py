@@ -1,3 +1,5 @@
+"""What a student kept of its teacher, and what the routers do."""
+
 from ones_keras.metrics.agreement import TeacherAgreement, teacher_agreement
 from ones_keras.metrics.moe_benefits import MoEBenefits, moe_benefits
 from ones_keras.metrics.router_statistics import (

@@ -17,7 +17,7 @@ class PortableSaving:
     Classes that mix this in are functional and have an `is_sparse` attribute.
     """
 
-    def save(self, filepath, overwrite=True, **kwargs):
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Save the model as a `.keras` file; see `keras.Model.save`.
 
         A compiled model keeps its optimizer and loss in the file, unless they
@@ -37,9 +37,9 @@ class PortableSaving:
             )
         with write_aside(filepath) as aside:
             if self.is_sparse:
-                super().save(aside, **kwargs)
+                super().save(aside, zipped=zipped, **kwargs)
             else:
-                plain_functional(self).save(aside, **kwargs)
+                plain_functional(self).save(aside, zipped=zipped, **kwargs)
 
     def compile_from_config(self, config):
         # Keras leaves a loaded model uncompiled when its class overrides

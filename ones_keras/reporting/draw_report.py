@@ -32,7 +32,10 @@ def draw_report(report):
     Example:
 
     ```python
-    draw_report(report).savefig("report.png")
+    from ones_keras.reporting import MethodResult, Report
+
+    results = [MethodResult("top_k", seed=0, score=0.931)]
+    draw_report(Report.from_results(results)).savefig("report.png")
     ```
     """
     rows = report.rows()

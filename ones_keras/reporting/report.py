@@ -84,6 +84,8 @@ class Report:
     Example:
 
     ```python
+    from ones_keras.reporting import MethodResult
+
     report = Report.from_results(
         [
             MethodResult("teacher", seed=0, score=0.925),

@@ -46,7 +46,8 @@ class Lamb(keras.optimizers.Optimizer):
     optimizer = ones_keras.training.Lamb(
         learning_rate=0.004, weight_decay=0.1, global_clipnorm=1.0
     )
-    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.compile(optimizer=optimizer, loss="mse")
     ```
 
     References:
