@@ -106,7 +106,7 @@ _STUDY = {"teacher_steps": 3000, "student_steps": 3000, "evaluations": 15}
 CONFIGS = {
     # A look at everything in about three minutes on two cores.
     "default": {},
-    # The numbers of docs/image_results.md.
+    # The full-length comparison, for several seeds.
     "digits_study": {
         **_STUDY,
         "methods": ("distill", "switch", "sum", "average", "svd", "top_k"),

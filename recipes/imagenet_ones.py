@@ -7,8 +7,8 @@ distils them, and prints and draws the comparison.
     python recipes/imagenet_ones.py
 
 runs on the 8x8 digits of scikit-learn under random affine transforms, in about
-three minutes on two cores. The full-length study of docs/image_results.md, and
-the paper's ablations:
+three minutes on two cores. The full-length study, 3000 steps a model, and the
+paper's ablations:
 
     python recipes/imagenet_ones.py --config=digits_study --seeds=0,1,2,3,4
     python recipes/imagenet_ones.py --config=ablation --seeds=0,1,2

@@ -29,8 +29,6 @@ import json
 import os
 import pathlib
 import platform
-import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -43,6 +41,7 @@ import keras
 import numpy as np
 from absl import app, flags, logging
 from keras import layers
+from peak_memory import peak_memory
 
 from ones_keras.distillation import Distiller
 
@@ -154,16 +153,6 @@ def time_steps(model):
                 elapsed = clock() - start[name]
                 seconds[name][variant].append(elapsed / _STEPS.value)
     return seconds
-
-
-def peak_memory():
-    """Returns the peak memory of this process so far, in MiB."""
-    status = pathlib.Path("/proc/self/status")
-    if status.exists():  # `ru_maxrss` starts at the parent's on Linux.
-        line = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-        return int(line.group(1)) / 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def measure_memory(model, variant):

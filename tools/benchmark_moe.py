@@ -19,9 +19,9 @@ gradients) are compared before anything is timed. Compilation is excluded by a
 warm-up. The variants run in turns, A B C A B C ..., and a ratio is taken within
 each turn, so that a machine whose speed drifts or that is shared slows both
 sides of it; printed are the median and the range of these ratios. Peak memory
-is what the first call adds to `ru_maxrss` in a process of its own (so run this
-on the CPU), nothing dropped and the routing skewed, which is when the sparse
-layer needs most.
+is what the first call adds to that of a process of its own (host memory, so run
+this on the CPU), nothing dropped and the routing skewed, which is when the
+sparse layer needs most.
 
 Launch, for each backend in turn:
 
@@ -39,7 +39,6 @@ import json
 import os
 import pathlib
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -53,6 +52,7 @@ from absl import app, flags, logging
 from compiled_step import COMPILATIONS, compiled_step
 from keras_hub.src.models.mixtral.mixtral_decoder import MixtralSparseMoeBlock
 from moe_markdown import moe_markdown
+from peak_memory import peak_memory
 
 import ones_keras
 from ones_keras.layers import MoEFeedForward
@@ -255,12 +255,6 @@ def benchmark_layer():
                     }
                 )
     return records
-
-
-def peak_memory():
-    """Returns the peak memory of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def print_memory(variant, compilation, case):

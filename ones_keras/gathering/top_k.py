@@ -18,7 +18,7 @@ def top_k_units(experts, *, down_scale=None, per_matrix=False):
         experts: `ExpertWeights`.
         down_scale: float or `None`. Factor of the down kernel, in place of the
             gate that weighted the expert. Defaults to `None`, which is
-            `1 / top_k`: the gates of a token's experts sum to at most 1.
+            `1 / top_k`, measured in docs/down_scale.md.
         per_matrix: bool. The other possible reading of the paper: the columns
             of largest norm of `up` and of `down`, each matrix on its own, with
             their biases. It breaks hidden units apart. Defaults to `False`.

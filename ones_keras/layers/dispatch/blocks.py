@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from keras import ops
 
 # Larger blocks run closer to peak, smaller ones waste fewer padded rows: half
-# a block an expert on average. A quarter of a balanced expert's group, within
-# these bounds, measured best or within 3 % of it (docs/benchmarks.md).
+# a block an expert on average. So a quarter of a balanced expert's group,
+# within bounds: of 64, 128 and 256 rows, the last was the fastest on
+# TensorFlow and JAX at 4096 tokens and 8 experts.
 SMALLEST_BLOCK, LARGEST_BLOCK = 16, 256
 
 
