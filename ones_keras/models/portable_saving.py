@@ -52,7 +52,7 @@ def plain_functional(model):
     """The same graph, layers and variables as a plain `keras.Model`."""
     plain = keras.Model(model.input, model.output, name=model.name)
     if model.compiled:
-        config = model.get_compile_config()
+        config = _any_backend(model.get_compile_config())
         foreign = _foreign_classes(config)
         if foreign:
             logging.warning(
@@ -66,7 +66,25 @@ def plain_functional(model):
             # One that never took a step has no state of the right shape yet.
             if model.optimizer.built:
                 plain.optimizer = model.optimizer
+            object.__setattr__(plain, "get_compile_config", lambda: config)
     return plain
+
+
+def _any_backend(config):
+    """`config` with PyTorch's own optimizer classes by their public names.
+
+    Keras writes them as `keras.src.backend.torch...`, which does not load
+    where PyTorch is not installed.
+    """
+    if isinstance(config, (list, tuple)):
+        return [_any_backend(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    config = {key: _any_backend(value) for key, value in config.items()}
+    module = config.get("module")
+    if str(module).startswith("keras.src.backend.torch.optimizers"):
+        config.update(module="keras.optimizers", registered_name=None)
+    return config
 
 
 def _foreign_classes(config):
