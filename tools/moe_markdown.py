@@ -48,10 +48,13 @@ def _memory(flags, records):
     )
     return caption, [
         {
-            key: f"{value['growth_mib']:.0f}"
-            if isinstance(value, dict)
-            else value
-            for key, value in record.items()
+            "pass": record["case"],
+            "compiled": record["compilation"],
+            **{
+                key: f"{value['growth_mib']:.0f}"
+                for key, value in record.items()
+                if isinstance(value, dict)
+            },
         }
         for record in records
     ]

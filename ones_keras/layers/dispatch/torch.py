@@ -13,16 +13,14 @@ def sparse_feed_forward(tokens, routing, bank, activation):
     groups = torch.split(
         tokens.index_select(0, sources), routing.kept_load.tolist()
     )
+    # Unbound at once: the gradient of indexing would be a whole bank an expert.
+    experts = zip(*(weight.unbind() for weight in bank), strict=True)
     outputs = []
-    for expert, rows in enumerate(groups):
-        hidden = activation(
-            torch.addmm(bank.up_bias[expert], rows, bank.up_kernel[expert])
-        )
-        outputs.append(
-            torch.addmm(
-                bank.down_bias[expert], hidden, bank.down_kernel[expert]
-            )
-        )
+    for rows, (up, up_bias, down, down_bias) in zip(
+        groups, experts, strict=True
+    ):
+        hidden = activation(torch.addmm(up_bias, rows, up))
+        outputs.append(torch.addmm(down_bias, hidden, down))
     gates = routing.gates.T.reshape(-1).index_select(0, pairs)
     weighted = torch.cat(outputs) * gates[:, None].to(tokens.dtype)
     return torch.zeros_like(tokens).index_add(0, sources, weighted)
