@@ -2,6 +2,8 @@
 
 import numbers
 
+import keras
+
 
 def check_positive_int(name, value):
     """Raise a `ValueError` that names the argument unless `value >= 1`."""
@@ -14,3 +16,18 @@ def check_positive_int(name, value):
             f"`{name}` must be a positive integer. "
             f"Received: `{name}={value!r}`."
         )
+
+
+def get_activation(activation):
+    """`keras.activations.get`, without layers.
+
+    The weights of a layer would be shared by the experts and have no place in
+    the gathered student, and the sparse dispatch gives them no gradient.
+    """
+    function = keras.activations.get(activation)
+    if isinstance(function, keras.Layer):
+        raise ValueError(
+            "`activation` must be a function or the name of one, not a layer. "
+            f"Received: `activation={activation}`."
+        )
+    return function

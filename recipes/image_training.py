@@ -18,7 +18,8 @@ def train(model, images, settings, *, steps, learning_rate, seed, progress):
         steps: int. Training steps.
         learning_rate: float. Peak of the schedule.
         seed: int. Of the order and the augmentation.
-        progress: callable, given the steps done and the validation accuracy.
+        progress: callable, given the steps done and the best validation
+            accuracy until then.
 
     Returns:
         The best validation accuracy.
@@ -53,7 +54,7 @@ def train(model, images, settings, *, steps, learning_rate, seed, progress):
             callbacks=[keep_best],
         )
         done = until
-        progress(done, keep_best.latest)
+        progress(done, keep_best.best)
     keep_best.restore(model)
     return keep_best.best
 
@@ -64,13 +65,12 @@ class KeepBest(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.best = -1.0
-        self.latest = None
         self.weights = None
 
     def on_epoch_end(self, epoch, logs=None):
-        self.latest = float(logs["val_accuracy"])
-        if self.latest > self.best:
-            self.best = self.latest
+        accuracy = float(logs["val_accuracy"])
+        if accuracy > self.best:
+            self.best = accuracy
             self.weights = [np.array(w) for w in self.model.get_weights()]
 
     def restore(self, model):

@@ -31,12 +31,12 @@ class Progress:
         self._console.print(line, highlight=False, markup=False)
 
     def announce(self, name, steps):
-        """Returns a callable to be given steps done and accuracy."""
+        """Returns a callable to be given steps done and best accuracy."""
         task = self._bars.add_task(name, total=steps, note="compiling")
         start = time.time()
 
         def update(done, accuracy):
-            note = f"validation {100 * accuracy:.1f} %"
+            note = f"best validation {100 * accuracy:.1f} %"
             self._bars.update(task, completed=done, note=note)
             if done == steps:
                 self._bars.remove_task(task)

@@ -144,9 +144,10 @@ def _check_teacher(teacher):
         for name, layer in graph_layers(teacher).items()
         if isinstance(layer, MoEFeedForward)
     }
-    hidden = {layer.name for layer in find_moe_layers(teacher)} - {
-        layer.name for layer in found.values()
-    }
+    hidden = [
+        layer.name
+        for layer in set(find_moe_layers(teacher)) - set(found.values())
+    ]
     if hidden:
         raise ValueError(
             "Every `MoEFeedForward` must be a layer of the teacher's "

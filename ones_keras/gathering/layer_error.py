@@ -2,6 +2,7 @@ import numpy as np
 from keras import ops
 
 from ones_keras.data.input_batches import input_batches
+from ones_keras.distillation.teacher_signal import TeacherSignal
 from ones_keras.layers.record_inputs import record_inputs
 
 
@@ -17,13 +18,14 @@ def layer_errors(teacher, moe_layers, student_layers, data):
     """
     squares = {name: np.zeros(2) for name in moe_layers}
     num_tokens = dict.fromkeys(moe_layers, 0)
+    run = TeacherSignal(teacher)
     for batch in input_batches(data):
         with record_inputs(list(moe_layers.values())) as calls:
-            teacher(batch, training=False)
+            run(batch)
         for name, layer in moe_layers.items():
             up = student_layers[f"{name}_up"]
             down = student_layers[f"{name}_down"]
-            for tokens, mask in calls[layer.name]:
+            for tokens, mask in calls[layer]:
                 expected = _float64(layer(tokens, mask=mask, training=False))
                 found = _float64(down(up(tokens)))
                 if mask is not None:

@@ -1,6 +1,6 @@
 import keras
 
-from ones_keras.validation import check_positive_int
+from ones_keras.validation import check_positive_int, get_activation
 
 
 @keras.saving.register_keras_serializable(package="ones_keras")
@@ -12,7 +12,7 @@ class DenseFeedForward(keras.layers.Layer):
 
     Args:
         intermediate_dim: int. Number of hidden units `H`.
-        activation: string or callable, applied to the hidden units. Defaults
+        activation: string or function, applied to the hidden units. Defaults
             to `"gelu"`.
         kernel_initializer: Initializer of both kernels. Defaults to
             `"glorot_uniform"`.
@@ -51,7 +51,7 @@ class DenseFeedForward(keras.layers.Layer):
         super().__init__(**kwargs)
         check_positive_int("intermediate_dim", intermediate_dim)
         self.intermediate_dim = intermediate_dim
-        self.activation = keras.activations.get(activation)
+        self.activation = get_activation(activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.up = self._dense("up", intermediate_dim, self.activation)

@@ -9,7 +9,7 @@ from ones_keras.layers.dispatch import (
 from ones_keras.layers.load_balance_loss import load_balance_loss
 from ones_keras.layers.per_expert_initializer import PerExpertInitializer
 from ones_keras.layers.routing import route
-from ones_keras.validation import check_positive_int
+from ones_keras.validation import check_positive_int, get_activation
 
 DISPATCH = {
     "sparse": sparse_feed_forward,
@@ -31,7 +31,7 @@ class MoEFeedForward(keras.layers.Layer):
         intermediate_dim: int. Hidden units `H` of one expert.
         top_k: int. Experts a token, `1 <= top_k <= num_experts`. Defaults to
             `2`.
-        activation: string or callable, applied to the hidden units. Defaults
+        activation: string or function, applied to the hidden units. Defaults
             to `"gelu"`.
         capacity_factor: float or `None`. In training an expert computes at most
             `int(tokens * capacity_factor * top_k / num_experts)` of the
@@ -134,7 +134,7 @@ class MoEFeedForward(keras.layers.Layer):
         self.num_experts = num_experts
         self.intermediate_dim = intermediate_dim
         self.top_k = top_k
-        self.activation = keras.activations.get(activation)
+        self.activation = get_activation(activation)
         self.capacity_factor = capacity_factor
         self.inference_capacity_factor = inference_capacity_factor
         self.load_balance = load_balance

@@ -26,10 +26,10 @@ def record_inputs(layers):
         layers: list of `MoEFeedForward`.
 
     Yields:
-        A dict from layer name to the list of its calls, each a tuple of the
+        A dict from layer to the list of its calls, each a tuple of the
         tokens `(T, D)` and their mask `(T,)` or `None`.
     """
-    calls = {layer.name: [] for layer in layers}
+    calls = {layer: [] for layer in layers}
 
     def recorder(layer, call):
         def recording_call(inputs, mask=None, training=None):
@@ -37,7 +37,7 @@ def record_inputs(layers):
             flat_mask = mask
             if mask is not None:
                 flat_mask = keras.ops.reshape(mask, (-1,))
-            calls[layer.name].append((tokens, flat_mask))
+            calls[layer].append((tokens, flat_mask))
             return call(inputs, mask=mask, training=training)
 
         return recording_call

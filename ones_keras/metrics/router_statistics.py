@@ -144,8 +144,8 @@ def router_statistics(model, data, batch_size=128):
         A dict from layer name to `LayerRouterStatistics`.
 
     Raises:
-        ValueError: If the model has no `MoEFeedForward` layer, or `data` holds
-            no token or repeats for ever.
+        ValueError: If the model has no `MoEFeedForward` layer or two of equal
+            name, or `data` holds no token or repeats for ever.
 
     Example:
 
@@ -167,6 +167,12 @@ def router_statistics(model, data, batch_size=128):
             "`model` has no `MoEFeedForward` layer, so there is no router to "
             f"measure. Received: `model={model.name}`."
         )
+    names = [layer.name for layer in layers]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            "The `MoEFeedForward` layers of `model` must have different names "
+            f"to be told apart. Received: {names}."
+        )
     metrics = {
         layer.name: RouterStatistics(layer.num_experts) for layer in layers
     }
@@ -176,7 +182,7 @@ def router_statistics(model, data, batch_size=128):
         with record_inputs(layers) as calls:
             run(batch)
         for layer in layers:
-            for tokens, mask in calls[layer.name]:
+            for tokens, mask in calls[layer]:
                 if mask is not None:
                     mask = ops.cast(mask, "bool")
                 probabilities = layer.router_probabilities(tokens)

@@ -257,5 +257,9 @@ def test_teachers_that_cannot_be_gathered():
     hidden = keras.Model(inputs, Block()(inputs))
     with pytest.raises(ValueError, match=r"inside other layers: \['inner'\]"):
         ones_keras.gather(hidden)
+    # A layer of the graph that has the same name does not hide it.
+    x = MoEFeedForward(2, 3, name="inner")(inputs)
+    with pytest.raises(ValueError, match=r"inside other layers: \['inner'\]"):
+        ones_keras.gather(keras.Model(inputs, Block()(x)))
     with pytest.raises(ValueError, match="functional"):
         ones_keras.gather(MoEFeedForward(2, 3))

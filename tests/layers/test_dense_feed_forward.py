@@ -48,6 +48,8 @@ def test_config_round_trip_and_mixed_precision(tmp_path, rng):
     )
 
 
-def test_bad_width_is_named():
+def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="`intermediate_dim=0`"):
         DenseFeedForward(0)
+    with pytest.raises(ValueError, match=r"a layer.*`activation=<PReLU"):
+        DenseFeedForward(4, activation=keras.layers.PReLU())

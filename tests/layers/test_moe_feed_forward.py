@@ -333,6 +333,7 @@ def test_fit_with_a_ragged_last_batch(rng):
         ({"load_balance": -0.1}, "`load_balance=-0.1`"),
         ({"router_noise": -0.1}, "`router_noise=-0.1`"),
         ({"dispatch": "dense"}, "`dispatch='dense'`"),
+        ({"activation": keras.layers.PReLU()}, "a layer.*`activation=<PReLU"),
     ],
 )
 def test_bad_arguments_are_named(kwargs, message):

@@ -190,3 +190,15 @@ def test_models_without_experts_and_empty_data_are_refused(rng):
         router_statistics(model, np.zeros((0, 7), "int32"))
     with pytest.raises(ValueError, match="'first': 0"):
         router_statistics(model, np.zeros((3, 7), "int32"))  # All padding.
+
+
+def test_two_layers_of_one_name_are_refused():
+    def nested(name):
+        part = keras.Input((DIM,))
+        outputs = MoEFeedForward(EXPERTS, 8, name="experts")(part)
+        return keras.Model(part, outputs, name=name)
+
+    inputs = keras.Input((DIM,))
+    model = keras.Model(inputs, nested("two")(nested("one")(inputs)))
+    with pytest.raises(ValueError, match=r"\['experts', 'experts'\]"):
+        router_statistics(model, np.ones((2, DIM)))

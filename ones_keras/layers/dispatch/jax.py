@@ -1,8 +1,12 @@
+import functools
+
 import jax
 
 from ones_keras.layers.dispatch.blocks import from_blocks, to_blocks
 
 
+# Eager calls would otherwise compile the scan anew every time.
+@functools.partial(jax.jit, static_argnames="activation")
 def sparse_feed_forward(tokens, routing, bank, activation):
     """Scan over the blocks, each with the weights of its expert.
 
