@@ -32,7 +32,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -44,6 +43,7 @@ from keras import layers
 from peak_memory import peak_memory
 
 from ones_keras.distillation import Distiller
+from ones_keras.write_aside import write_aside
 
 VARIANTS = ("ours", "keras", "plain")
 
@@ -220,14 +220,6 @@ def benchmark(model):
     return result
 
 
-def write_json(path, record):
-    """Writes all or nothing."""
-    folder = pathlib.Path(path).resolve().parent
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
-        json.dump(record, file, indent=2)
-    os.replace(file.name, path)
-
-
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Too many arguments: {argv[1:]}")
@@ -253,7 +245,8 @@ def main(argv):
     for model in _MODEL.value:
         record["models"][model] = benchmark(model)
     if _JSON.value:
-        write_json(_JSON.value, record)
+        with write_aside(_JSON.value) as aside:
+            aside.write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,44 @@
+"""The benchmark of the Distiller, at its smallest: what it measures."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+TOOL = pathlib.Path(__file__).parents[2] / "tools" / "benchmark_distiller.py"
+
+
+def test_times_and_ratios_of_all_variants(tmp_path):
+    path = tmp_path / "distiller.json"
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(TOOL),
+            "--model=mlp",
+            "--batch_size=2",
+            "--steps=1",
+            "--repetitions=2",
+            "--nomemory",
+            f"--json={path}",
+        ],
+        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(path.read_text())
+    assert record["backend"] == keras.backend.backend()
+    for clock in ("wall", "cpu"):
+        found = record["models"]["mlp"][clock]
+        assert set(found["seconds_a_step"]) == {"ours", "keras", "plain"}
+        for over in ("keras", "plain"):
+            ratio = found["ours_over"][over]
+            assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
+    # Two turns, so that the median is the mean of the extremes.
+    ratio = record["models"]["mlp"]["wall"]["ours_over"]["keras"]
+    middle = (ratio["min"] + ratio["max"]) / 2
+    assert ratio["median"] == pytest.approx(middle)
