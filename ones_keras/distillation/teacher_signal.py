@@ -1,8 +1,8 @@
 """The teacher's signal for a batch."""
 
-import contextlib
-
 import keras
+
+from ones_keras.without_autograd import without_autograd
 
 
 class TeacherSignal:
@@ -43,13 +43,5 @@ class TeacherSignal:
                 weights in as constants. Defaults to `None`.
         """
         mapping = state and zip(self._variables, state, strict=True)
-        with keras.StatelessScope(mapping), _without_autograd():
+        with keras.StatelessScope(mapping), without_autograd():
             return self.model(x, training=False)
-
-
-def _without_autograd():
-    if keras.backend.backend() != "torch":
-        return contextlib.nullcontext()
-    import torch
-
-    return torch.no_grad()

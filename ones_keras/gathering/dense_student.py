@@ -13,32 +13,41 @@ def dense_student(teacher):
     if hasattr(teacher, "to_dense"):
         return teacher.to_dense()
 
-    def clone_layer(layer):
-        if not isinstance(layer, MoEFeedForward):
-            return layer.__class__.from_config(layer.get_config())
-        return DenseFeedForward(
-            layer.intermediate_dim,
-            layer.activation,
-            kernel_initializer=layer.kernel_initializer,
-            bias_initializer=layer.bias_initializer,
-            dtype=layer.dtype_policy,
-            name=layer.name,
-        )
+    return _clone(teacher, f"{teacher.name}_student")
 
-    def call_layer(layer, *args, **kwargs):
-        if isinstance(layer, DenseFeedForward):
-            return layer.inline(*args)
-        return layer(*args, **kwargs)
 
+def _clone(model, name):
     # A fresh functional wrapper: `clone_model` takes neither Sequential models
     # nor subclasses of Functional with a call function.
-    graph = getattr(teacher, "_functional", teacher)
-    plain = keras.Model(
-        graph.input, graph.output, name=f"{teacher.name}_student"
-    )
+    graph = getattr(model, "_functional", model)
     return keras.models.clone_model(
-        plain,
-        call_function=call_layer,
-        clone_function=clone_layer,
-        recursive=True,
+        keras.Model(graph.input, graph.output, name=name),
+        call_function=_call_layer,
+        clone_function=_clone_layer,
     )
+
+
+def _clone_layer(layer):
+    if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+        # A nested functional model; `recursive=True` would forget the call
+        # function on the way.
+        return _clone(layer, layer.name)
+    if not isinstance(layer, MoEFeedForward):
+        return layer.__class__.from_config(layer.get_config())
+    return DenseFeedForward(
+        layer.intermediate_dim,
+        layer.activation,
+        kernel_initializer=layer.kernel_initializer,
+        bias_initializer=layer.bias_initializer,
+        dtype=layer.dtype_policy,
+        name=layer.name,
+    )
+
+
+def _call_layer(layer, *args, **kwargs):
+    if isinstance(layer, DenseFeedForward):
+        # Neither `mask` nor `training` means anything to it.
+        return layer.inline(
+            *args, *(kwargs[k] for k in kwargs if k == "inputs")
+        )
+    return layer(*args, **kwargs)

@@ -78,6 +78,12 @@ def gather(
     """
     chosen = get_method(method)
     chosen.check_options(options)
+    if calibration_data is not None and not return_report:
+        raise ValueError(
+            "`calibration_data` is what the report is measured on, so it needs "
+            "`return_report=True`. Received: `return_report=False`, "
+            f"`calibration_data={type(calibration_data).__name__}`."
+        )
     moe_layers = _check_teacher(teacher)
 
     # Before anything is built, so that a bad option costs nothing.
@@ -88,6 +94,8 @@ def gather(
             gathered[name] = chosen.gather_layer(experts, **options)
 
     student = dense_student(teacher)
+    # A teacher that was frozen to be distilled says so in its layers' configs.
+    student.trainable = True
     student_layers = graph_layers(student)
     copied = []
     if chosen.copy_matched:

@@ -1,9 +1,10 @@
+import keras
 import numpy as np
 from keras import ops
 
 from ones_keras.data.input_batches import input_batches
-from ones_keras.distillation.teacher_signal import TeacherSignal
 from ones_keras.layers.record_inputs import record_inputs
+from ones_keras.without_autograd import without_autograd
 
 
 def layer_errors(teacher, moe_layers, student_layers, data):
@@ -18,10 +19,13 @@ def layer_errors(teacher, moe_layers, student_layers, data):
     """
     squares = {name: np.zeros(2) for name in moe_layers}
     num_tokens = dict.fromkeys(moe_layers, 0)
-    run = TeacherSignal(teacher)
     for batch in input_batches(data):
-        with record_inputs(list(moe_layers.values())) as calls:
-            run(batch)
+        with (
+            record_inputs(list(moe_layers.values())) as calls,
+            keras.StatelessScope(),
+            without_autograd(),
+        ):
+            teacher(batch, training=False)
         for name, layer in moe_layers.items():
             up = student_layers[f"{name}_up"]
             down = student_layers[f"{name}_down"]
@@ -36,13 +40,14 @@ def layer_errors(teacher, moe_layers, student_layers, data):
                     np.sum(expected**2),
                 ]
                 num_tokens[name] += len(expected)
-    if not any(num_tokens.values()):
+    if not all(num_tokens.values()):
         raise ValueError(
-            "`calibration_data` holds no token to measure on. Received: "
-            f"`calibration_data={data}`."
+            "`calibration_data` must bring at least one token to every "
+            f"`MoEFeedForward` layer. Received: tokens a layer {num_tokens}."
         )
     errors = {
-        name: float(np.sqrt(error / total))
+        # Nothing to be relative to, where the experts return zeros.
+        name: float(np.sqrt(error / total)) if total else None
         for name, (error, total) in squares.items()
     }
     return errors, max(num_tokens.values())

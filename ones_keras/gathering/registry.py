@@ -2,6 +2,8 @@ import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
+from absl import logging
+
 METHODS = {}
 
 
@@ -33,6 +35,7 @@ class Method(NamedTuple):
         }
 
     def check_options(self, options):
+        """Raise a `ValueError` if one of the options is none of its own."""
         unknown = sorted(set(options) - set(self.options))
         if unknown:
             raise ValueError(
@@ -59,6 +62,8 @@ def register_method(name):
     """
 
     def register(function):
+        if name in METHODS:
+            logging.warning("The gathering method %r is replaced.", name)
         METHODS[name] = Method(name, function)
         return function
 

@@ -63,7 +63,9 @@ def _gather_kernels(kernels, svd_ratio, scale):
     ranks, shares = [], []
     for kernel in kernels:
         left, values, right = np.linalg.svd(kernel, full_matrices=False)
-        held = np.cumsum(values) / values.sum()
+        # A kernel of zeros is held by any of its values.
+        held = np.cumsum(values) / (values.sum() or 1.0)
+        held[-1] = 1.0
         # Rounding must not push a ratio of 1 past the last value.
         rank = min(np.searchsorted(held, svd_ratio - 1e-12) + 1, len(values))
         total += (left[:, :rank] * values[:rank]) @ right[:rank]
@@ -73,5 +75,5 @@ def _gather_kernels(kernels, svd_ratio, scale):
         total /= len(kernels)
     elif scale == "norm":
         norms = np.linalg.norm(kernels, axis=(1, 2))
-        total *= norms.mean() / np.linalg.norm(total)
+        total *= norms.mean() / (np.linalg.norm(total) or 1.0)
     return total, ranks, shares

@@ -30,7 +30,8 @@ def top_k_units(experts, *, down_scale=None, per_matrix=False):
         - [One Student Knows All Experts Know](https://arxiv.org/abs/2201.10890),
           abstract; the formula is our reading
     """
-    check_scale("down_scale", down_scale)
+    if down_scale is not None:
+        check_scale("down_scale", down_scale)
     if down_scale is None:
         down_scale = 1 / experts.top_k
     up_norms = np.linalg.norm(experts.up_kernel, axis=1)

@@ -231,11 +231,82 @@ def test_mixed_precision_and_unshared_vit_moe(images):
         ({"method": "svdd"}, r"one of \['average'.*`method='svdd'`"),
         ({"method": "svd", "ratio": 0.5}, r"no option \['ratio'\]"),
         ({"method": "switch", "svd_ratio": 0.5}, "no option"),
+        ({"method": "sum", "down_scale": None}, "`down_scale=None`"),
+        ({"calibration_data": np.ones(2)}, "`return_report=False`"),
     ],
 )
 def test_bad_methods_are_named(kwargs, message, teacher):
     with pytest.raises(ValueError, match=message):
         ones_keras.gather(teacher, **kwargs)
+
+
+def test_a_frozen_teacher_gives_a_student_that_trains(teacher):
+    teacher.trainable = False
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(6, name="first")(inputs)
+    own = keras.Model(inputs, MoEFeedForward(2, 3, name="moe")(x))
+    own.trainable = False
+    for frozen in (teacher, own):
+        student = ones_keras.gather(frozen, "average")
+        assert len(student.trainable_variables) == len(student.variables)
+        assert not frozen.trainable_variables
+
+
+def test_measuring_leaves_a_stateful_layer_of_the_teacher_as_it_was():
+    class Counter(keras.layers.Layer):
+        def build(self, input_shape):
+            self.count = self.add_weight(
+                shape=(), initializer="zeros", trainable=False
+            )
+
+        def call(self, inputs):
+            self.count.assign_add(1.0)
+            return inputs
+
+    inputs = keras.Input((4,))
+    counter = Counter(name="counter")
+    outputs = MoEFeedForward(2, 3, name="moe")(counter(inputs))
+    model = keras.Model(inputs, outputs)
+    before = float(counter.count)
+    ones_keras.gather(
+        model,
+        "average",
+        calibration_data=np.ones((3, 4), "float32"),
+        return_report=True,
+    )
+    assert float(counter.count) == before
+
+
+def test_experts_in_a_shared_nested_sequential():
+    block = keras.Sequential(
+        [
+            keras.Input((5,)),
+            keras.layers.Dense(5),
+            MoEFeedForward(2, 3, top_k=2, name="moe"),
+        ],
+        name="block",
+    )
+    inputs = keras.Input((5,))
+    # Keyword arguments are taken, too.
+    outputs = MoEFeedForward(2, 3, name="last")(inputs=block(block(inputs)))
+    model = keras.Model(inputs, outputs)
+    # One expert alone is the layer, if its gates sum to 1.
+    for layer in (block.get_layer("moe"), model.get_layer("last")):
+        layer.renormalize_gates = True
+        for weight in (
+            layer.up_kernel,
+            layer.up_bias,
+            layer.down_kernel,
+            layer.down_bias,
+        ):
+            value = to_numpy(weight)
+            weight.assign(np.broadcast_to(value[:1], value.shape))
+    student = ones_keras.gather(model, "average")
+    assert student.get_layer("block").count_params() < block.count_params()
+    x = np.linspace(-1, 1, 10, dtype="float32").reshape(2, 5)
+    np.testing.assert_allclose(
+        to_numpy(student(x)), to_numpy(model(x)), atol=1e-5
+    )
 
 
 def test_teachers_that_cannot_be_gathered():

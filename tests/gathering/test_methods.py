@@ -142,20 +142,26 @@ def test_top_k_default_scale_is_one_over_top_k():
     assert default.details["down_scale"] == 0.5
 
 
-def test_top_k_per_matrix_takes_the_longest_columns():
+@pytest.mark.parametrize("part", ["up", "down"])
+def test_top_k_per_matrix_takes_the_longest_columns(part):
     experts = make_experts()
     found = run("top_k", experts, per_matrix=True, down_scale=1.0)
-    lengths = np.linalg.norm(experts.down_kernel, axis=1)
-    assert found.details["down_columns"] == [2, 2, 1]
-    for column, (expert, rank) in enumerate(
-        [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
-    ):
-        count = found.details["down_columns"][expert]
-        index = sorted(np.argsort(-lengths[expert])[:count])[rank]
-        np.testing.assert_array_equal(
-            found.down_kernel[:, column], experts.down_kernel[expert][:, index]
-        )
-        assert found.down_bias[column] == experts.down_bias[expert][index]
+    kernels = getattr(experts, f"{part}_kernel")
+    biases = getattr(experts, f"{part}_bias")
+    kernel = getattr(found, f"{part}_kernel")
+    bias = getattr(found, f"{part}_bias")
+    counts = found.details[f"{part}_columns"]
+    assert sum(counts) == kernel.shape[1] == kernels.shape[2]
+    assert max(counts) - min(counts) <= 1
+    column = 0
+    for expert, count in enumerate(counts):
+        lengths = np.linalg.norm(kernels[expert], axis=0)
+        for index in sorted(np.argsort(-lengths)[:count]):
+            np.testing.assert_array_equal(
+                kernel[:, column], kernels[expert][:, index]
+            )
+            assert bias[column] == biases[expert][index]
+            column += 1
 
 
 @pytest.mark.parametrize(
