@@ -59,12 +59,18 @@ class DenseFeedForward(keras.layers.Layer):
         self.supports_masking = True
 
     def _dense(self, name, units, activation=None):
-        # Clones, as one initializer used twice draws the same numbers twice.
+        # Clones, as one unseeded initializer draws the same numbers twice.
+        kernel, bias = (
+            initializer.clone()
+            if isinstance(initializer, keras.initializers.Initializer)
+            else initializer
+            for initializer in (self.kernel_initializer, self.bias_initializer)
+        )
         return keras.layers.Dense(
             units,
             activation=activation,
-            kernel_initializer=self.kernel_initializer.clone(),
-            bias_initializer=self.bias_initializer.clone(),
+            kernel_initializer=kernel,
+            bias_initializer=bias,
             dtype=self.dtype_policy,
             name=f"{self.name}_{name}",
         )

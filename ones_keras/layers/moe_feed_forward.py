@@ -35,10 +35,10 @@ class MoEFeedForward(keras.layers.Layer):
             to `"gelu"`.
         capacity_factor: float or `None`. In training an expert computes at most
             `int(tokens * capacity_factor * top_k / num_experts)` of the
-            batch's tokens (padding counted); what comes beyond is dropped and
-            contributes zero, so that a residual connection passes it through.
-            First choices are served before second ones. `None` drops nothing.
-            Defaults to `1.2`.
+            batch's tokens (padding not counted), and one at least; what comes
+            beyond is dropped and contributes zero, so that a residual
+            connection passes it through. First choices are served before
+            second ones. `None` drops nothing. Defaults to `1.2`.
         inference_capacity_factor: float or `None`. The same at inference.
             Defaults to `None`.
         load_balance: float. Weight of the load-balance loss, added with
@@ -54,7 +54,8 @@ class MoEFeedForward(keras.layers.Layer):
         kernel_initializer: Initializer of each expert's kernels and of the
             router's. Defaults to `"glorot_uniform"`.
         bias_initializer: Initializer of the biases. Defaults to `"zeros"`.
-        seed: int or `None`. Seed of the router noise.
+        seed: int or `None`. Seed of the router noise. Defaults to `None`, a
+            random one.
         **kwargs: Arguments of `keras.layers.Layer`, such as `name` or `dtype`.
 
     Call arguments:
@@ -65,6 +66,10 @@ class MoEFeedForward(keras.layers.Layer):
 
     Output:
         Tensor of the shape and dtype of `inputs`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or the input has fewer
+            than two axes or an unknown last one.
 
     Example:
 
@@ -223,6 +228,8 @@ class MoEFeedForward(keras.layers.Layer):
         if factor is not None:
             share = factor * self.top_k / self.num_experts
             num_tokens = ops.shape(probabilities)[0]
+            if mask is not None:
+                num_tokens = ops.sum(ops.cast(mask, "int32"))
             if isinstance(num_tokens, int):
                 capacity = max(1, int(num_tokens * share))
             else:

@@ -23,6 +23,11 @@ class PerExpertInitializer(keras.initializers.Initializer):
         )
 
     def _for_expert(self, expert):
+        seed = getattr(self.initializer, "seed", None)
+        if isinstance(seed, keras.random.SeedGenerator) or not hasattr(
+            self.initializer, "get_config"
+        ):
+            return self.initializer  # Draws anew at every call, or cannot.
         config = self.initializer.get_config()
         if isinstance(config.get("seed"), int):
             config["seed"] += expert

@@ -51,6 +51,13 @@ def route(probabilities, top_k, capacity, mask=None, renormalize=False):
     """
     num_tokens, num_experts = ops.shape(probabilities)
     num_pairs = num_tokens * top_k
+    if isinstance(num_pairs, int) and (num_experts + 1) * num_pairs >= 2**31:
+        raise ValueError(
+            "Too many tokens to be sorted by int32 keys: `num_experts + 1` "
+            "times `top_k` times the tokens must stay below 2**31. Received: "
+            f"`num_experts={num_experts}`, `top_k={top_k}`, {num_tokens} "
+            "tokens."
+        )
     gates, experts = ops.top_k(probabilities, top_k)
     experts = ops.cast(experts, "int32")
     if renormalize:

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from ones_keras.layers import DenseFeedForward
+from ones_keras.layers import DenseFeedForward, MoEFeedForward
 from tests.gradients import to_numpy
 
 
@@ -46,6 +46,29 @@ def test_config_round_trip_and_mixed_precision(tmp_path, rng):
         to_numpy(keras.ops.cast(loaded(batch), "float32")),
         to_numpy(keras.ops.cast(model(batch), "float32")),
     )
+
+
+def test_initializers_that_are_plain_functions():
+    def halves(shape, dtype=None):
+        return keras.ops.full(shape, 0.5, dtype)
+
+    dense = DenseFeedForward(3, kernel_initializer=halves)
+    sparse = MoEFeedForward(2, 3, kernel_initializer=halves)
+    dense.build((None, 4))
+    sparse.build((None, 4))
+    for kernel in (dense.up.kernel, dense.down.kernel, sparse.up_kernel):
+        assert np.all(np.array(kernel) == 0.5)
+
+
+def test_experts_differ_with_a_seed_generator_as_initializer():
+    initializer = keras.initializers.GlorotUniform(
+        seed=keras.random.SeedGenerator(3)
+    )
+    layer = MoEFeedForward(3, 4, kernel_initializer=initializer)
+    layer.build((None, 5))
+    first, second, third = np.array(layer.up_kernel)
+    assert abs(first - second).max() > 0
+    assert abs(second - third).max() > 0
 
 
 def test_bad_arguments_are_named():

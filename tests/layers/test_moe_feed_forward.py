@@ -141,6 +141,67 @@ def test_gradients_equal_all_experts(name, capacity_factor, jit, rng):
         assert abs(found[2][0]).max() > 0  # the router does learn
 
 
+def test_gradients_equal_finite_differences(rng):
+    """Those of gates and balance, which both dispatches would get wrong."""
+    layer = make_layer((5, DIM), load_balance=0.5, capacity_factor=None)
+    inputs = rng.normal(size=(5, DIM)).astype("float32")
+    weights = rng.normal(size=inputs.shape).astype("float32")
+    _, _, gradients = loss_and_gradients(layer, inputs, weights, training=True)
+    router, up, up_bias, down, down_bias = (
+        to_numpy(weight).astype("float64") for weight in layer.get_weights()[:5]
+    )
+    chosen = np.argsort(-softmax(inputs @ router), axis=-1)[:, :2]
+    share = np.bincount(chosen.ravel(), minlength=4) / chosen.size
+
+    def loss(router):
+        probabilities = softmax(inputs.astype("float64") @ router)
+        total = 0.5 * 4 * np.sum(share * probabilities.mean(0))
+        for token, x in enumerate(inputs):
+            for expert in chosen[token]:
+                hidden = np.tanh(x @ up[expert] + up_bias[expert])
+                output = hidden @ down[expert] + down_bias[expert]
+                total += probabilities[token, expert] * output @ weights[token]
+        return total
+
+    expected = np.zeros_like(router)
+    for index in np.ndindex(router.shape):
+        step = np.zeros_like(router)
+        step[index] = 1e-5
+        expected[index] = (loss(router + step) - loss(router - step)) / 2e-5
+    np.testing.assert_allclose(gradients[0], expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("jit", JIT[keras.backend.backend()])
+def test_bfloat16_gradients_are_summed_in_float32(jit, rng):
+    """With many blocks an expert, whose sum bfloat16 would round away."""
+    tokens = 3000
+    layer = make_layer((tokens, DIM), num_experts=2, dtype="mixed_bfloat16")
+    reference = make_layer((tokens, DIM), num_experts=2)
+    reference.set_weights(layer.get_weights())
+    inputs = rng.normal(size=(tokens, DIM)).astype("float32")
+    weights = np.ones((tokens, DIM), "float32")
+    kwargs = {"training": True, "jit": jit}
+    _, _, found = loss_and_gradients(layer, inputs, weights, **kwargs)
+    _, _, expected = loss_and_gradients(reference, inputs, weights, **kwargs)
+    # The bias of the down kernel adds up thousands of gates of one sign.
+    for one, other in zip(found[1:], expected[1:], strict=True):
+        error = np.linalg.norm(one.astype("float32") - other)
+        assert error < 0.02 * np.linalg.norm(other)
+
+
+def test_padding_does_not_count_for_the_capacity(rng):
+    layer = make_layer((100, DIM), num_experts=4, top_k=1, capacity_factor=1.2)
+    kernel = np.zeros((DIM, 4))
+    kernel[0, 2] = 50
+    set_router(layer, kernel)
+    inputs = np.ones((100, DIM), "float32")
+    mask = keras.ops.convert_to_tensor(np.arange(100) < 25)
+    probabilities = layer.router_probabilities(inputs)
+    routing = layer.route(probabilities, mask, training=True)
+    np.testing.assert_array_equal(to_numpy(routing.load), [0, 0, 25, 0])
+    np.testing.assert_array_equal(to_numpy(routing.kept_load), [0, 0, 7, 0])
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     tokens=st.sampled_from([1, 7, 60]),
@@ -163,7 +224,7 @@ def test_any_shape_capacity_and_mask(tokens, num_experts, data):
     mask = rng.random(tokens) < data.draw(st.sampled_from([0.3, 0.9]))
     capacity = None
     if factor is not None:
-        capacity = max(1, int(tokens * factor * top_k / num_experts))
+        capacity = max(1, int(mask.sum() * factor * top_k / num_experts))
     np.testing.assert_allclose(
         to_numpy(layer(inputs, mask=mask)),
         numpy_moe(layer, inputs, mask, capacity, bool(seed % 2)),

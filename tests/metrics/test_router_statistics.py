@@ -87,7 +87,7 @@ def numpy_depth(layer, x, valid, capacity_factor):
     router, up, up_bias, down, down_bias = layer.get_weights()[:5]
     tokens, valid = x.reshape(-1, DIM), valid.reshape(-1)
     probabilities = special.softmax(tokens @ router, axis=-1)
-    capacity = int(len(tokens) * capacity_factor * TOP_K / EXPERTS)
+    capacity = int(valid.sum() * capacity_factor * TOP_K / EXPERTS)
     load, dropped = np.zeros(EXPERTS), 0
     outputs = np.zeros_like(tokens)
     order = np.argsort(-probabilities, axis=-1)

@@ -3,6 +3,7 @@ import functools
 import jax
 
 from ones_keras.layers.dispatch.blocks import from_blocks, to_blocks
+from ones_keras.layers.dispatch.expert_bank import ExpertBank
 
 
 # Eager calls would otherwise compile the scan anew every time.
@@ -14,14 +15,18 @@ def sparse_feed_forward(tokens, routing, bank, activation):
     is a block's input and never the hidden units or a copy of the weights.
     """
 
+    # The gradient of a weight is summed over the blocks in the dtype it has
+    # here, which must not be bfloat16.
+    bank = ExpertBank(*(weight.astype("float32") for weight in bank))
+
     @jax.checkpoint
     def feed_forward(carry, block):
         rows, expert = block
-        hidden = activation(
-            rows @ bank.up_kernel[expert] + bank.up_bias[expert]
+        own = ExpertBank(
+            *(weight[expert].astype(rows.dtype) for weight in bank)
         )
-        outputs = hidden @ bank.down_kernel[expert] + bank.down_bias[expert]
-        return carry, outputs
+        hidden = activation(rows @ own.up_kernel + own.up_bias)
+        return carry, hidden @ own.down_kernel + own.down_bias
 
     blocks = to_blocks(tokens, routing, bank.up_kernel.shape[0])
     _, outputs = jax.lax.scan(feed_forward, None, (blocks.rows, blocks.experts))
