@@ -41,11 +41,21 @@ class PortableSaving:
             else:
                 plain_functional(self).save(aside, zipped=zipped, **kwargs)
 
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config:
+            config["optimizer_built"] = self.optimizer.built
+        return config
+
     def compile_from_config(self, config):
         # Keras leaves a loaded model uncompiled when its class overrides
         # `compile`, as KerasHub's tasks do; training could not continue.
+        config = dict(config)
+        built = config.pop("optimizer_built", True)
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        # One that never took a step has no state in the file.
+        if built:
+            self.optimizer.build(self.trainable_variables)
 
 
 def plain_functional(model):
@@ -53,6 +63,7 @@ def plain_functional(model):
     plain = keras.Model(model.input, model.output, name=model.name)
     if model.compiled:
         config = _any_backend(model.get_compile_config())
+        config.pop("optimizer_built", None)
         foreign = _foreign_classes(config)
         if foreign:
             logging.warning(

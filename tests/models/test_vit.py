@@ -239,6 +239,35 @@ def test_preset_folder_round_trip(tmp_path, rng):
         ViTImageClassifier.from_preset(str(tmp_path / "preset"), hidden_dim=8)
 
 
+def test_head_dtype_is_saved_with_the_teacher(tmp_path):
+    backbone = ViTBackbone.from_preset(
+        "widenet_vit_tiny", num_layers=1, dtype="mixed_bfloat16"
+    )
+    model = ViTImageClassifier(backbone, 3, head_dtype="float32")
+    model.save(tmp_path / "teacher.keras")
+    loaded = keras.models.load_model(tmp_path / "teacher.keras")
+    assert loaded.output.dtype == model.output.dtype == "float32"
+    assert loaded.backbone.output.dtype == "bfloat16"
+    assert model.to_dense().output.dtype == "float32"
+
+
+def test_embedding_dropout_falls_on_patches_and_positions(rng):
+    backbone = ViTBackbone.from_preset(
+        "ones_vit_tiny", num_layers=1, dropout=0.5
+    )
+    embedded = keras.Model(
+        backbone.input, backbone.get_layer("embedding_dropout").output
+    )
+    images = rng.uniform(0, 255, size=(4, 8, 8, 1)).astype("float32")
+    found = to_numpy(embedded(images, training=True))
+    expected = to_numpy(embedded(images, training=False))
+    dropped = found == 0
+    assert 0.4 < dropped.mean() < 0.6
+    np.testing.assert_allclose(
+        found[~dropped], 2 * expected[~dropped], rtol=1e-5
+    )
+
+
 def test_overrides_reach_the_backbone_or_raise():
     model = ViTImageClassifier.from_preset(
         "widenet_vit_tiny",
@@ -254,6 +283,13 @@ def test_overrides_reach_the_backbone_or_raise():
     assert model.backbone.output.shape == (None, 49, 32)
     assert model.get_layer("feed_forward").num_experts == 3
     assert model.get_layer("feed_forward").compute_dtype == "bfloat16"
+    rates = {
+        layer.rate
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Dropout)
+    }
+    assert rates == {0.2}
+    assert model.backbone.dropout == model.dropout == 0.2
     with pytest.raises(ValueError, match="num_expert"):
         ViTImageClassifier.from_preset(
             "widenet_vit_tiny", num_classes=5, num_expert=3

@@ -35,15 +35,28 @@ class ViTBackbone(PortableSaving, Backbone):
         top_k: int. Experts a token. Defaults to `2`.
         expert_every: int. Experts in every n-th block, the others dense;
             needs `share_layers=False` unless `1`. Defaults to `1`.
-        share_layers: bool. Defaults to `False`.
+        share_layers: bool. Whether all blocks share one attention and one
+            feed-forward layer. Defaults to `False`.
         dropout: float. Rate after the embedding, each attention and each
             feed-forward layer. Defaults to `0.0`.
         activation: string or callable of the feed-forward layers. Defaults to
             `"gelu"`.
-        capacity_factor, load_balance, router_noise, renormalize_gates,
-        dispatch: See `ones_keras.layers.MoEFeedForward`.
+        capacity_factor: float or `None`. This and the next four are arguments
+            of `ones_keras.layers.MoEFeedForward`. Defaults to `1.2`.
+        load_balance: float. Defaults to `0.01`.
+        router_noise: float or `None`. Defaults to `None`, `1 / num_experts`.
+        renormalize_gates: bool. Defaults to `False`.
+        dispatch: `"sparse"` or `"einsum"`. Defaults to `"sparse"`.
         layer_norm_epsilon: float. Defaults to `1e-6`.
-        dtype: string or `keras.DTypePolicy`. Policy of all layers.
+        dtype: string, `keras.DTypePolicy` or `None`. Policy of all layers.
+            Defaults to `None`, the global policy.
+
+    Output:
+        Tensor of shape `(B, patches, hidden_dim)`.
+
+    Raises:
+        ValueError: If an argument is out of its range, the patches do not
+            tile the image, or `expert_every` is given with shared layers.
 
     Example:
 
@@ -189,7 +202,12 @@ class ViTBackbone(PortableSaving, Backbone):
         # holds them and a saved student needs no layer of ours.
         ones = ops.ones_like(patches[:1, :, 0], dtype="int32")
         positions = position_embedding(ops.cumsum(ones, axis=1) - 1)
-        x = add(positions, patches, "embedding")
+        x = keras.layers.Add(dtype=dtype, name="embedding_add")(
+            [positions, patches]
+        )
+        x = keras.layers.Dropout(
+            dropout, dtype=dtype, name="embedding_dropout"
+        )(x)
         for index in range(num_layers):
             prefix = f"block_{index}_"
             sparse = num_experts is not None and not (index + 1) % expert_every

@@ -56,24 +56,26 @@ class ViTImageClassifier(PortableSaving, PlainTraining, ImageClassifier):
         check_positive_int("num_classes", num_classes)
 
         # === Layers ===
-        head_dtype = head_dtype or backbone.dtype_policy
+        if head_dtype is not None:
+            head_dtype = keras.dtype_policies.get(head_dtype)
+        policy = head_dtype or backbone.dtype_policy
         self.backbone = backbone
         self.preprocessor = preprocessor
         self.pooler = keras.layers.GlobalAveragePooling1D(
-            dtype=head_dtype, name="pooler"
+            dtype=policy, name="pooler"
         )
         self.representation = keras.layers.Dense(
             backbone.hidden_dim,
             activation="tanh",
-            dtype=head_dtype,
+            dtype=policy,
             name="representation",
         )
         self.output_dropout = keras.layers.Dropout(
-            dropout, dtype=head_dtype, name="output_dropout"
+            dropout, dtype=policy, name="output_dropout"
         )
         self.output_dense = keras.layers.Dense(
             num_classes,
-            dtype=head_dtype,
+            dtype=policy,
             name="predictions",
         )
 
@@ -92,6 +94,7 @@ class ViTImageClassifier(PortableSaving, PlainTraining, ImageClassifier):
         # === Config ===
         self.num_classes = num_classes
         self.dropout = dropout
+        self.head_dtype = head_dtype
         self.activation = None
 
     @property
@@ -103,6 +106,8 @@ class ViTImageClassifier(PortableSaving, PlainTraining, ImageClassifier):
             **Task.get_config(self),
             "num_classes": self.num_classes,
             "dropout": self.dropout,
+            "head_dtype": self.head_dtype
+            and keras.dtype_policies.serialize(self.head_dtype),
         }
 
     def to_dense(self, intermediate_dim=None):
@@ -120,7 +125,7 @@ class ViTImageClassifier(PortableSaving, PlainTraining, ImageClassifier):
             self.num_classes,
             preprocessor=self.preprocessor,
             dropout=self.dropout,
-            head_dtype=self.output_dense.dtype_policy,
+            head_dtype=self.head_dtype,
             compile=False,
             name=f"{self.name}_student",
         )
@@ -137,8 +142,8 @@ class ViTImageClassifier(PortableSaving, PlainTraining, ImageClassifier):
             load_weights: bool. Whether a folder's weights are loaded. Defaults
                 to `True`.
             **overrides: Arguments of the classifier or of its backbone that
-                replace the preset's; of a folder only `num_classes` and
-                `dtype` can be replaced.
+                replace the preset's, `dropout` in both; of a folder only
+                `num_classes` and `dtype` can be replaced.
 
         Example:
 
@@ -152,6 +157,8 @@ class ViTImageClassifier(PortableSaving, PlainTraining, ImageClassifier):
         """
         if preset in VIT_PRESETS:
             head, backbone = split_overrides(overrides, cls, ViTBackbone)
+            if "dropout" in head:
+                backbone["dropout"] = head["dropout"]
             backbone = ViTBackbone.from_preset(preset, **backbone)
             return cls(backbone, **head)
         check_folder(preset, VIT_PRESETS)
