@@ -89,6 +89,11 @@ def _normalizing_operation(output):
     ):
         node = operation._inbound_nodes[node_index]
         return _normalizing_operation(node.input_tensors[0])
+    if isinstance(operation, keras.layers.Average):
+        # An ensemble: the mean of probabilities is probabilities.
+        node = operation._inbound_nodes[node_index]
+        culprits = [_normalizing_operation(x) for x in node.input_tensors]
+        return culprits[0] if all(culprits) else None
     return None
 
 

@@ -22,6 +22,13 @@ def check_models(teacher, student):
                 f"it a `keras.Input` first. Received: an unbuilt model named "
                 f"`{model.name!r}`."
             )
+        if getattr(model, "preprocessor", None) is not None:
+            raise ValueError(
+                f"`{role}` must take what the data holds, as a `Distiller` "
+                "runs no preprocessor: preprocess the data and set "
+                f"`{role}.preprocessor = None`. Received: a {role} with "
+                f"`preprocessor={model.preprocessor}`."
+            )
     _check_separate_variables(teacher, student)
     _check_inputs(teacher, student)
 

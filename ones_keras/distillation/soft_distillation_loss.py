@@ -1,5 +1,7 @@
 """Soft distillation, Eq. 15 of the paper."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -44,6 +46,11 @@ class SoftDistillationLoss(keras.losses.Loss):
         reduction="sum_over_batch_size",
         name="soft_distillation_loss",
     ):
+        if not 0 < temperature < math.inf:
+            raise ValueError(
+                "`temperature` must be positive. Received: "
+                f"`temperature={temperature}`."
+            )
         super().__init__(name=name, reduction=reduction, dtype="float32")
         self.temperature = temperature
 

@@ -91,6 +91,12 @@ def test_sample_weight_is_reduced_as_in_keras(rng, loss):
     )
 
 
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf")])
+def test_soft_temperature_is_positive(temperature):
+    with pytest.raises(ValueError, match=r"`temperature=.*`"):
+        SoftDistillationLoss(temperature)
+
+
 def test_round_trip_of_the_config():
     loss = SoftDistillationLoss(2.5, reduction="sum")
     copy = SoftDistillationLoss.from_config(loss.get_config())

@@ -55,6 +55,14 @@ def test_not_a_model(classifier, role):
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])
+def test_a_preprocessor_would_not_run(classifier, role):
+    models = {"teacher": classifier(), "student": classifier()}
+    models[role].preprocessor = keras.layers.Rescaling(2.0)
+    with pytest.raises(ValueError, match=f"`{role}.preprocessor = None`"):
+        Distiller(**models)
+
+
+@pytest.mark.parametrize("role", ["teacher", "student"])
 def test_unbuilt(classifier, role):
     models = {"teacher": classifier(), "student": classifier()}
     models[role] = keras.Sequential([keras.layers.Dense(3)])
@@ -105,7 +113,9 @@ def test_an_output_named_like_a_metric(name):
         Distiller(model(), model())
 
 
-@pytest.mark.parametrize("tail", ["linear", "reshape", "nested", "time"])
+@pytest.mark.parametrize(
+    "tail", ["linear", "reshape", "nested", "time", "mean"]
+)
 def test_a_softmax_behind_other_layers(tail):
     x = keras.Input((2, 8))
     softmax = keras.layers.Dense(3, activation="softmax")
@@ -118,6 +128,9 @@ def test_a_softmax_behind_other_layers(tail):
         y = keras.layers.Activation("linear", dtype="float32")(y)
     elif tail == "reshape":
         y = keras.layers.Reshape((2, 3))(y)
+    elif tail == "mean":
+        other = keras.layers.Dense(3, activation="softmax")(x)
+        y = keras.layers.Average()([y, other])
     student = keras.Model(x, keras.layers.Dense(3)(x))
     with pytest.raises(ValueError, match="`teacher` must return logits"):
         Distiller(keras.Model(x, y), student)
