@@ -78,7 +78,12 @@ def teacher_agreement(teacher, student, data, batch_size=128):
             )
         teacher_log = special.log_softmax(teacher_logits, axis=-1)
         student_log = special.log_softmax(student_logits, axis=-1)
-        divergence += np.sum(np.exp(teacher_log) * (teacher_log - student_log))
+        # A class that the teacher rules out, at a logit of -inf, adds nothing.
+        possible = teacher_log > -np.inf
+        divergence += np.sum(
+            np.exp(teacher_log[possible])
+            * (teacher_log[possible] - student_log[possible])
+        )
         agreeing += np.sum(
             teacher_logits.argmax(axis=-1) == student_logits.argmax(axis=-1)
         )

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-from scipy import stats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,23 +118,16 @@ def moe_benefits(
         return undefined("MoE - dense is within two standard errors of zero")
 
     value = gained.mean() / available.mean()
-    interval = stats.bootstrap(
-        (gained, available),
-        _ratio_of_means,
-        paired=True,
-        vectorized=True,
-        confidence_level=confidence,
-        n_resamples=num_resamples,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return MoEBenefits(
-        float(value), float(interval.low), float(interval.high), num_seeds
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(num_seeds, size=(num_resamples, num_seeds))
+    numerator, denominator = gained[drawn].mean(1), available[drawn].mean(1)
+    # A resample of ties alone says nothing.
+    useful = denominator != 0.0
+    low, high = np.quantile(
+        numerator[useful] / denominator[useful],
+        [(1 - confidence) / 2, (1 + confidence) / 2],
     )
-
-
-def _ratio_of_means(gained, available, axis=-1):
-    return gained.mean(axis=axis) / available.mean(axis=axis)
+    return MoEBenefits(float(value), float(low), float(high), num_seeds)
 
 
 def _paired(**scores):

@@ -84,15 +84,20 @@ class Lamb(keras.optimizers.Optimizer):
         m, v = self._momentums[index], self._velocities[index]
         dtype = variable.dtype
         gradient = ops.cast(gradient, dtype)
-        step = ops.cast(self.iterations + 1, dtype)
+        step = ops.cast(self.iterations + 1, "float32")
+
+        def corrected(moment, beta):
+            # In float32, as bfloat16 rounds 0.999 to 1.
+            correction = 1 - ops.power(ops.cast(beta, "float32"), step)
+            return moment / ops.cast(correction, dtype)
 
         self.assign_add(m, (1 - self.beta_1) * ops.subtract(gradient, m))
         self.assign_add(
             v, (1 - self.beta_2) * ops.subtract(ops.square(gradient), v)
         )
-        m_hat = m / (1 - ops.power(ops.cast(self.beta_1, dtype), step))
-        v_hat = v / (1 - ops.power(ops.cast(self.beta_2, dtype), step))
-        update = m_hat / (ops.sqrt(v_hat) + self.epsilon)
+        update = corrected(m, self.beta_1) / (
+            ops.sqrt(corrected(v, self.beta_2)) + self.epsilon
+        )
 
         weight = ops.convert_to_tensor(variable)
         # On TensorFlow `variable` is the bare `tf.Variable`, renamed by its

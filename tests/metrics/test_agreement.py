@@ -62,6 +62,24 @@ def test_a_model_agrees_with_itself(rng):
     assert result.kl == pytest.approx(0.0, abs=1e-12)
 
 
+def test_a_class_that_the_teacher_rules_out_adds_nothing():
+    def constant(*logits):
+        inputs = keras.Input((1,))
+        outputs = keras.layers.Dense(
+            3,
+            kernel_initializer="zeros",
+            bias_initializer=lambda shape, dtype=None: keras.ops.array(logits),
+        )(inputs)
+        return keras.Model(inputs, outputs)
+
+    teacher = constant(0.0, 0.0, -np.inf)
+    student = constant(0.0, np.log(3.0), 0.0)
+    found = teacher_agreement(teacher, student, np.ones((2, 1)))
+    # 1/2 log(1/2 / 1/5) + 1/2 log(1/2 / 3/5)
+    expected = 0.5 * np.log(2.5) + 0.5 * np.log(5 / 6)
+    assert found.kl == pytest.approx(expected, rel=1e-5)
+
+
 def test_shapes_must_match(rng):
     teacher, student = linear_model(rng), linear_model(rng, num_classes=3)
     with pytest.raises(ValueError, match=r"teacher logits of shape \(2, 4\)"):

@@ -94,6 +94,16 @@ def test_two_standard_errors_is_the_limit():
     assert moe_benefits([0, 0], [1.01, 3.01], [0, 0]).value == 0.0
 
 
+def test_a_seed_of_ties_leaves_an_interval():
+    # A resample of that seed alone would be 0 / 0.
+    dense = np.zeros(5)
+    moe = np.array([1.0, 1.0, 1.0, 1.0, 0.0])
+    benefits = moe_benefits(0.8 * moe, moe, dense)
+    assert benefits.value == pytest.approx(0.8)
+    assert benefits.low == pytest.approx(0.8)
+    assert benefits.high == pytest.approx(0.8)
+
+
 def test_one_seed_without_a_gap():
     assert str(moe_benefits(0.9, 0.8, 0.8)) == "n/a"
 

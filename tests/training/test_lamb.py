@@ -120,6 +120,25 @@ def test_step_length_follows_the_weights(rng):
     assert length == pytest.approx(0.05 * np.linalg.norm(weight), rel=1e-4)
 
 
+def test_bfloat16_variables_take_finite_steps_of_the_same_length(rng):
+    start = rng.normal(size=(8, 8)).astype("float32")
+    gradient = rng.normal(size=(8, 8)).astype("float32")
+    gradient[0] = 0.0
+    moved = {}
+    for dtype in ("float32", "bfloat16"):
+        variable = keras.Variable(start, dtype=dtype)
+        before = keras.ops.convert_to_numpy(
+            keras.ops.cast(variable.value, "float32")
+        )
+        optimizer = Lamb(0.1)
+        optimizer.apply([keras.ops.cast(gradient, dtype)], [variable])
+        after = keras.ops.convert_to_numpy(
+            keras.ops.cast(variable.value, "float32")
+        )
+        moved[dtype] = np.linalg.norm(after - before)
+    assert moved["bfloat16"] == pytest.approx(moved["float32"], rel=0.05)
+
+
 def test_global_clipnorm(rng):
     weight = rng.normal(size=(3, 2)).astype("float32")
     gradients = [[100 * rng.normal(size=(3, 2))], [rng.normal(size=(3, 2))]]
