@@ -30,8 +30,6 @@ import os
 import pathlib
 import platform
 import statistics
-import subprocess
-import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -40,6 +38,7 @@ import keras
 import numpy as np
 from absl import app, flags, logging
 from keras import layers
+from memory_of_processes import memory_of_processes
 from peak_memory import peak_memory
 
 from ones_keras.distillation import Distiller
@@ -157,21 +156,15 @@ def time_steps(model):
 
 def measure_memory(model, variant):
     """Returns peak memory and its growth in training, from new processes."""
-    command = [
-        sys.executable,
-        __file__,
-        f"--model={model}",
-        f"--memory_of={variant}",
-        f"--batch_size={_BATCH_SIZE.value}",
-        f"--steps={_STEPS.value}",
-    ]
-    runs = []
-    for _ in range(3):
-        output = subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
-        runs.append(json.loads(output.splitlines()[-1]))
-    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+    return memory_of_processes(
+        [
+            __file__,
+            f"--model={model}",
+            f"--memory_of={variant}",
+            f"--batch_size={_BATCH_SIZE.value}",
+            f"--steps={_STEPS.value}",
+        ]
+    )
 
 
 def print_memory(model, variant):

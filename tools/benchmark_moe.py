@@ -19,9 +19,9 @@ gradients) are compared before anything is timed. Compilation is excluded by a
 warm-up. The variants run in turns, A B C A B C ..., and a ratio is taken within
 each turn, so that a machine whose speed drifts or that is shared slows both
 sides of it; printed are the median and the range of these ratios. Peak memory
-is what the first call adds to that of a process of its own (host memory, so run
-this on the CPU), nothing dropped and the routing skewed, which is when the
-sparse layer needs most.
+is what the first call adds to that of a process of its own, the median of three
+(host memory, so run this on the CPU), nothing dropped and the routing skewed,
+which is when the sparse layer needs most.
 
 Launch, for each backend in turn:
 
@@ -29,9 +29,9 @@ Launch, for each backend in turn:
 KERAS_BACKEND=jax python tools/benchmark_moe.py --json=moe_jax.json
 ```
 
-It takes about five minutes on two cores, ten on TensorFlow. Expected at the
-default shapes: forward at least 3 times and forward and backward at least 2.5
-times as fast as `einsum`, of at most 4 times (experts / top_k), in no more
+It takes about eight minutes on two cores, fifteen on TensorFlow. Expected at
+the default shapes: forward at least 3 times and forward and backward at least
+2.5 times as fast as `einsum`, of at most 4 times (experts / top_k), in no more
 memory.
 """
 
@@ -40,7 +40,6 @@ import os
 import pathlib
 import platform
 import statistics
-import subprocess
 import sys
 import time
 
@@ -51,6 +50,7 @@ import numpy as np
 from absl import app, flags, logging
 from compiled_step import COMPILATIONS, compiled_step
 from keras_hub.src.models.mixtral.mixtral_decoder import MixtralSparseMoeBlock
+from memory_of_processes import memory_of_processes
 from moe_markdown import moe_markdown
 from peak_memory import peak_memory
 
@@ -278,12 +278,10 @@ def benchmark_memory():
         for compilation in COMPILATIONS:
             record = {"case": case, "compilation": compilation}
             for variant in VARIANTS:
-                command = [sys.executable, *sys.argv, "--json="]
-                command.append(f"--memory_of={variant},{compilation},{case}")
-                output = subprocess.run(
-                    command, check=True, capture_output=True, text=True
-                ).stdout
-                record[variant] = json.loads(output.splitlines()[-1])
+                only = f"--memory_of={variant},{compilation},{case}"
+                record[variant] = memory_of_processes(
+                    [*sys.argv, "--json=", only]
+                )
             records.append(record)
     return records
 
