@@ -35,9 +35,9 @@ def load_image_folder(
         An `ImageDataset`, colour images of shape `(*image_size, 3)`.
 
     Raises:
-        ValueError: If a folder is missing or empty, if `train` and `val` hold
-            different classes, if a class is too small to be split, or if an
-            image cannot be decoded, which is then named.
+        ValueError: If a folder is missing, empty or unreadable, if `train` and
+            `val` hold different classes, if a class is too small to be split,
+            or if an image cannot be decoded, which is then named.
 
     Example:
 
@@ -56,11 +56,17 @@ def load_image_folder(
             f"Received: `validation_share={validation_share}`."
         )
     data_dir = pathlib.Path(data_dir)
-    train_folders = _class_folders(data_dir, "train")
-    test_folders = _class_folders(data_dir, "val")
-    _check_same_classes(data_dir, set(train_folders), set(test_folders))
-
-    paths, labels = _list_images(train_folders)
+    try:
+        train_folders = _class_folders(data_dir, "train")
+        test_folders = _class_folders(data_dir, "val")
+        _check_same_classes(data_dir, set(train_folders), set(test_folders))
+        paths, labels = _list_images(train_folders)
+        test_paths, test_labels = _list_images(test_folders)
+    except OSError as error:
+        raise ValueError(
+            f"The image folder cannot be read ({error}). "
+            f"Received: `data_dir={str(data_dir)!r}`."
+        ) from error
     counts = np.bincount(labels)
     if counts.min() < 2:
         folder = list(train_folders.values())[counts.argmin()]
@@ -68,7 +74,6 @@ def load_image_folder(
             "Every class needs two training images at least, one of them for "
             f"validation. {folder} holds one."
         )
-    test_paths, test_labels = _list_images(test_folders)
     check_images([*paths, *test_paths])
 
     num_classes = len(counts)

@@ -1,6 +1,7 @@
 """Image folders: layouts, formats, crops, and every kind of damage."""
 
 import itertools
+import pathlib
 
 import numpy as np
 import pytest
@@ -54,6 +55,20 @@ def test_splits(folder):
         dataset.train_split.paths, dataset.train_split.labels, strict=True
     ):
         assert f"/{dataset.class_names[label]}/" in path
+
+
+def test_an_unreadable_folder_is_named(folder, monkeypatch):
+    iterdir = pathlib.Path.iterdir
+
+    def refuse(path):
+        if path.name == "dog":
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    # Permissions would not stop a test that runs as root.
+    monkeypatch.setattr(pathlib.Path, "iterdir", refuse)
+    with pytest.raises(ValueError, match=r"Permission denied.*dog"):
+        load(folder)
 
 
 def test_split_is_fixed(folder):
