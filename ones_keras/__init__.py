@@ -1,6 +1,14 @@
 """Sparse mixture-of-experts teachers into one dense Keras student."""
 
-from ones_keras import data, layers, metrics, models, training
+from ones_keras import (
+    data,
+    gathering,
+    layers,
+    metrics,
+    models,
+    reporting,
+    training,
+)
 from ones_keras.distillation import Distiller
 from ones_keras.gathering import gather
 
@@ -10,8 +18,10 @@ __all__ = [
     "Distiller",
     "data",
     "gather",
+    "gathering",
     "layers",
     "metrics",
     "models",
+    "reporting",
     "training",
 ]

@@ -1,6 +1,7 @@
 """What a run of `imagenet_ones.py` is made of, and the named configurations."""
 
 import dataclasses
+import math
 
 # Rows of the table beside the teacher and the dense baseline. `distill` and
 # `switch` are the paper's baselines, the others gather the experts.
@@ -15,28 +16,41 @@ GATHER_METHOD = {
 OPTIMIZERS = ("adamw", "lamb")
 
 
+HELP = {
+    "dataset": "digits, fashion_mnist, cifar10, cifar100 or imagefolder.",
+    "data_dir": "Image folder, or the KERAS_HOME of a Keras dataset.",
+    "image_size": "Side of the images in pixels; 0 is the dataset's.",
+    "model": "Preset of the teacher; its dense twin is the student.",
+    "patch_size": "Replaces the preset's unless 0.",
+    "num_layers": "Replaces the preset's unless 0.",
+    "capacity_factor": "Of the teacher in training; 0 leaves the preset's.",
+    "teacher": "A trained teacher (.keras) to start from.",
+    "methods": f"Students, by row: {', '.join(GATHER_METHOD)}.",
+    "ablation": "Also train what Tables 4 and 5 and Figure 3 of OneS compare. "
+    "Hard distillation takes an alpha of 0.5, as in the paper.",
+    "seeds": "One whole comparison each.",
+    "teacher_steps": "Training steps of the teacher.",
+    "student_steps": "Training steps of a student and the dense baseline.",
+    "batch_size": "Images a training step.",
+    "evaluation_batch_size": "Images a step of validation and test.",
+    "optimizer": f"{' or '.join(OPTIMIZERS)}; gradients are clipped at norm 1.",
+    "learning_rate": "Peak of the teacher's schedule.",
+    "student_learning_rate": "Peak for students and the dense baseline.",
+    "weight_decay": "Biases and normalisation are exempt.",
+    "warmup_share": "Share of the steps with a rising learning rate; it falls "
+    "linearly to zero afterwards.",
+    "label_smoothing": "0 is off.",
+    "mixup": "The alpha of mixup; 0 is off.",
+    "alpha": "Share of the labels in the student's loss.",
+    "temperature": "Of the distillation.",
+    "svd_ratio": "Share of the singular values that svd keeps, lambda.",
+    "evaluations": "Validations a training run; the best weights are kept.",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class ImageSettings:
-    """Every setting of a run; `--dataset` etc. set the field of that name.
-
-    Attributes:
-        dataset, data_dir, image_size: The images.
-        model: string. Preset of the teacher; its dense twin is the student.
-        patch_size, num_layers: int. Replace the preset's unless 0.
-        teacher: string. `.keras` file of a trained teacher, or empty.
-        methods: tuple of strings. Students, by row name.
-        ablation: bool. Also the runs of Tables 4 and 5 and Figure 3 of OneS.
-        seeds: tuple of ints. One whole comparison each.
-        teacher_steps, student_steps: int. Training steps; the dense baseline
-            takes the student's.
-        batch_size, evaluation_batch_size: int.
-        optimizer, learning_rate, student_learning_rate, weight_decay,
-        warmup_share: The optimisation: warm-up over that share of the steps,
-            then linear decay to zero.
-        label_smoothing, mixup: float. 0 is off.
-        alpha, temperature, svd_ratio: The paper's alpha, T and lambda.
-        evaluations: int. Validations a training run; the best is kept.
-    """
+    """Every setting of a run, described in `HELP`."""
 
     dataset: str = "digits"
     data_dir: str = ""
@@ -44,6 +58,7 @@ class ImageSettings:
     model: str = "widenet_vit_tiny"
     patch_size: int = 0
     num_layers: int = 0
+    capacity_factor: float = 0.0
     teacher: str = ""
     methods: tuple[str, ...] = ("distill", "switch", "svd", "top_k")
     ablation: bool = False
@@ -53,9 +68,9 @@ class ImageSettings:
     batch_size: int = 128
     evaluation_batch_size: int = 256
     optimizer: str = "adamw"
-    learning_rate: float = 5e-3
-    student_learning_rate: float = 5e-3
-    weight_decay: float = 0.01
+    learning_rate: float = 1e-2
+    student_learning_rate: float = 1e-2
+    weight_decay: float = 0.1
     warmup_share: float = 0.1
     label_smoothing: float = 0.0
     mixup: float = 0.0
@@ -71,8 +86,12 @@ class ImageSettings:
             _refuse("methods", unknown, f"names among {sorted(GATHER_METHOD)}")
         if self.optimizer not in OPTIMIZERS:
             _refuse("optimizer", self.optimizer, f"one of {OPTIMIZERS}")
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+        if len(set(self.methods)) < len(self.methods):
+            _refuse("methods", self.methods, "different names")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             _refuse("seeds", self.seeds, "one or more different integers")
+        if max(self.seeds) >= 2**31:
+            _refuse("seeds", self.seeds, "below 2**31")
         for name in (
             "teacher_steps",
             "student_steps",
@@ -83,13 +102,15 @@ class ImageSettings:
             if getattr(self, name) < 1:
                 _refuse(name, getattr(self, name), "at least 1")
         for name in ("learning_rate", "student_learning_rate", "temperature"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 _refuse(name, getattr(self, name), "positive")
-        for name in ("alpha", "warmup_share", "label_smoothing"):
-            if not 0 <= getattr(self, name) <= 1:
-                _refuse(name, getattr(self, name), "in [0, 1]")
-        for name in ("mixup", "weight_decay"):
-            if getattr(self, name) < 0:
+        for name in ("warmup_share", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                _refuse(name, getattr(self, name), "in [0, 1)")
+        if not 0 <= self.alpha <= 1:
+            _refuse("alpha", self.alpha, "in [0, 1]")
+        for name in ("mixup", "weight_decay", "capacity_factor"):
+            if not 0 <= getattr(self, name) < math.inf:
                 _refuse(name, getattr(self, name), "0 or more")
         if not 0 < self.svd_ratio <= 1:
             _refuse("svd_ratio", self.svd_ratio, "in (0, 1]")

@@ -14,6 +14,8 @@ import ones_keras
 from ones_keras.reporting import MethodResult
 
 LATENCY_BATCH, LATENCY_REPEATS = 64, 20
+# Attention grows with its square: 224 px in patches of 2 would be 12544.
+MAX_PATCHES = 4096
 
 
 @dataclasses.dataclass
@@ -25,7 +27,7 @@ class Run:
         model: `keras.Model` with its best-validated weights.
         steps: int. Training steps.
         validation: float. Validation accuracy.
-        before: list of arrays or `None`. Weights before distillation.
+        before: list of arrays or `None`. Weights before training.
         gathering: dict or `None`. Report of the gathering.
     """
 
@@ -40,7 +42,7 @@ class Run:
 def build_teacher(settings, images):
     """A fresh teacher for these images."""
     overrides = {"image_shape": images.image_shape}
-    for name in ("patch_size", "num_layers"):
+    for name in ("patch_size", "num_layers", "capacity_factor"):
         if getattr(settings, name):
             overrides[name] = getattr(settings, name)
     return ones_keras.models.ViTImageClassifier.from_preset(
@@ -76,8 +78,26 @@ def rehearse(settings, images):
         teacher = load_teacher(settings, images)
     else:
         teacher = build_teacher(settings, images)
+        patches = int(np.prod(images.image_shape[:2]))
+        patches //= teacher.backbone.patch_size**2
+        if patches > MAX_PATCHES:
+            raise ValueError(
+                f"{patches} patches an image are more than {MAX_PATCHES}: "
+                "choose a `--model` for images of this size, a larger "
+                "`--patch_size` or a smaller `--image_size`. Received: "
+                f"`--model={settings.model}`, images of shape "
+                f"{images.image_shape}."
+            )
     student = ones_keras.gather(teacher, method="switch")
-    ones_keras.Distiller(teacher, student)
+    ones_keras.Distiller(
+        teacher,
+        student,
+        alpha=settings.alpha,
+        temperature=settings.temperature,
+    )
+    ones_keras.metrics.router_statistics(
+        teacher, np.zeros((1, *images.image_shape), "float32")
+    )
 
 
 class SeedStudy:

@@ -18,8 +18,8 @@ def train(model, images, settings, *, steps, learning_rate, seed, progress):
         steps: int. Training steps.
         learning_rate: float. Peak of the schedule.
         seed: int. Of the order and the augmentation.
-        progress: callable, given the steps done and the best validation
-            accuracy until then.
+        progress: callable, given the steps done and, after a validation, the
+            best accuracy until then.
 
     Returns:
         The best validation accuracy.
@@ -51,7 +51,14 @@ def train(model, images, settings, *, steps, learning_rate, seed, progress):
             ),
             shuffle=False,
             verbose=0,
-            callbacks=[keep_best],
+            callbacks=[
+                keep_best,
+                keras.callbacks.LambdaCallback(
+                    on_train_batch_end=lambda batch, logs, done=done: progress(
+                        done + batch + 1
+                    )
+                ),
+            ],
         )
         done = until
         progress(done, keep_best.best)

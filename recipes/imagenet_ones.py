@@ -21,8 +21,9 @@ Your own images in ImageNet's folder layout, and a teacher trained before:
 `--output_dir` gets student.keras (the student of the best validation
 accuracy, plain Keras) and its teacher.keras, report.json, report.md,
 report.png, launch.json, and a folder a seed. A seed that is finished there is
-not trained again, so an interrupted study goes on where it was, and seeds can
-be trained by several processes and put together by a last one.
+not trained again, so an interrupted study goes on at its first unfinished
+seed, and seeds can be trained by several processes and put together by a last
+one.
 """
 
 import dataclasses
@@ -34,9 +35,18 @@ import sys
 import time
 
 from absl import app, flags
-from image_settings import CONFIGS, ImageSettings
+from image_settings import CONFIGS, HELP, ImageSettings
 
 FLAGS = flags.FLAGS
+KERAS_DATASETS = ("fashion_mnist", "cifar10", "cifar100")
+OF_A_FRESH_TEACHER = (
+    "model",
+    "patch_size",
+    "num_layers",
+    "capacity_factor",
+    "teacher_steps",
+    "learning_rate",
+)
 
 flags.DEFINE_enum(
     "config", "default", sorted(CONFIGS), "Settings to start from."
@@ -50,17 +60,7 @@ flags.DEFINE_enum(
     ["tensorflow", "jax", "torch"],
     "Keras backend; default the environment variable KERAS_BACKEND.",
 )
-_HELP = {
-    "dataset": "digits, fashion_mnist, cifar10, cifar100 or imagefolder.",
-    "data_dir": "Image folder, or the KERAS_HOME of a Keras dataset.",
-    "image_size": "Side of the images in pixels; default the dataset's.",
-    "model": "Preset of the teacher.",
-    "teacher": "A trained teacher (.keras) to start from.",
-    "methods": "Students: distill, switch, sum, average, svd, top_k.",
-    "seeds": "One whole comparison each.",
-}
 for _field in dataclasses.fields(ImageSettings):
-    _help = _HELP.get(_field.name, "See image_settings.py.")
     _define = {
         str: flags.DEFINE_string,
         int: flags.DEFINE_integer,
@@ -69,7 +69,10 @@ for _field in dataclasses.fields(ImageSettings):
         tuple[str, ...]: flags.DEFINE_list,
         tuple[int, ...]: flags.DEFINE_list,
     }[_field.type]
-    _define(_field.name, None, _help)
+    # No default here, so that a flag that was given is told from one that was
+    # not: only those replace what the configuration says.
+    _default = "" if _field.default == "" else f" Default {_field.default}."
+    _define(_field.name, None, HELP[_field.name] + _default)
 
 
 def read_settings():
@@ -89,12 +92,26 @@ def read_settings():
         given[field.name] = tuple(value) if isinstance(value, list) else value
     settings = ImageSettings(**{**CONFIGS[FLAGS.config], **given})
     settings.check()
+    if settings.teacher:
+        for name in OF_A_FRESH_TEACHER:
+            if name in given:
+                raise ValueError(
+                    f"`--{name}` says how a teacher is made and cannot change "
+                    f"one that is given. Received: `--{name}={given[name]}`, "
+                    f"`--teacher={settings.teacher}`."
+                )
     return settings
+
+
+def output_path():
+    return pathlib.Path(FLAGS.output_dir or f"runs/{FLAGS.config}")
 
 
 def make_output_dir(settings):
     """The output folder, proven writable, with the launch configuration."""
-    path = pathlib.Path(FLAGS.output_dir or f"runs/{FLAGS.config}")
+    from ones_keras.write_aside import write_aside
+
+    path = output_path()
     launch = {
         "command": [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]],
         "config": FLAGS.config,
@@ -102,7 +119,8 @@ def make_output_dir(settings):
     }
     try:
         path.mkdir(parents=True, exist_ok=True)
-        (path / "launch.json").write_text(json.dumps(launch, indent=2) + "\n")
+        with write_aside(path / "launch.json") as aside:
+            aside.write_text(json.dumps(launch, indent=2) + "\n")
     except OSError as error:
         raise ValueError(
             "The output folder cannot be written. Received: "
@@ -115,7 +133,7 @@ def load_images(settings):
     from ones_keras.data import load_image_dataset
 
     data_dir = settings.data_dir or None
-    if settings.dataset != "imagefolder":
+    if settings.dataset in KERAS_DATASETS:
         data_dir = None  # It was the KERAS_HOME, see `main`.
     return load_image_dataset(
         settings.dataset, data_dir, settings.image_size or None
@@ -131,33 +149,34 @@ def main(argv):
         # Keras reads both when it is imported, so flags come first.
         if FLAGS.backend:
             os.environ["KERAS_BACKEND"] = FLAGS.backend
-        if settings.data_dir and settings.dataset != "imagefolder":
+        if settings.data_dir and settings.dataset in KERAS_DATASETS:
             os.environ["KERAS_HOME"] = settings.data_dir
         images = load_images(settings)
         from image_study import rehearse
+        from seed_record import load_seed
 
         rehearse(settings, images)
+        records = {
+            seed: load_seed(output_path() / f"seed_{seed}", settings)
+            for seed in settings.seeds
+        }
         output_dir = make_output_dir(settings)
     except ValueError as error:
         sys.exit(f"imagenet_ones: {error}")
-    run(settings, images, output_dir)
+    run(settings, images, output_dir, records)
     print(f"{output_dir}: done in {time.time() - start:.0f} s")
 
 
-def run(settings, images, output_dir):
+def run(settings, images, output_dir, records):
+    """Train the seeds that have no record yet, and report on all of them."""
     from image_study import SeedStudy, test_results
     from progress import Progress
-    from seed_record import load_seed, save_seed
+    from seed_record import save_seed
 
-    from ones_keras.reporting import Report
-    from ones_keras.write_aside import write_aside
-
-    records = {}
     with Progress() as progress:
         for seed in settings.seeds:
             folder = output_dir / f"seed_{seed}"
-            record = load_seed(folder, settings)
-            if record:
+            if records[seed]:
                 progress.say(f"seed {seed}: finished before, from {folder}")
             else:
                 study = SeedStudy(settings, images, seed, progress)
@@ -166,35 +185,58 @@ def run(settings, images, output_dir):
                 results = test_results(
                     runs, images, seed, settings.evaluation_batch_size
                 )
-                record = save_seed(folder, settings, images, runs, results)
-            records[seed] = record
-            for name, found in record.router.items():
+                records[seed] = save_seed(
+                    folder, settings, images, runs, results
+                )
+            for name, found in records[seed].router.items():
                 load = " ".join(f"{100 * share:.1f}" for share in found["load"])
                 progress.say(
                     f"seed {seed} · router of {name}: load {load} %, entropy "
                     f"{found['entropy']:.3f} nats, dropped by the training "
                     f"capacity {100 * found['dropped']:.1f} %"
                 )
+    write_report(settings, output_dir, records)
+    copy_best_models(output_dir, records)
 
-    best = max(
-        (seed for seed in records if records[seed].student),
-        key=lambda seed: records[seed].validation[records[seed].student],
-        default=None,
-    )
-    for name in ("teacher", "student"):
-        source = output_dir / f"seed_{best}" / f"{name}.keras"
-        if best is not None:
-            with write_aside(output_dir / f"{name}.keras") as aside:
-                shutil.copyfile(source, aside)
+
+def write_report(settings, output_dir, records):
+    from image_study import LATENCY_BATCH
+
+    from ones_keras.reporting import Report
+    from ones_keras.write_aside import write_aside
+
+    teacher = pathlib.Path(settings.teacher).name or settings.model
     report = Report.from_results(
         [result for record in records.values() for result in record.results],
-        title=f"Sparse to dense on {settings.dataset} ({settings.model})",
+        title=f"Sparse to dense on {settings.dataset} ({teacher})",
+        latency_of=f"image, in batches of {LATENCY_BATCH}",
     )
     report.print()
     report.plot(output_dir / "report.png")
     with write_aside(output_dir / "report.md") as aside:
         aside.write_text(report.to_markdown())
     report.save_json(output_dir / "report.json")
+
+
+def copy_best_models(output_dir, records):
+    """The student that validation likes best, and its teacher."""
+    from ones_keras.write_aside import write_aside
+
+    seeds = [seed for seed, record in records.items() if record.student]
+    if not seeds:
+        return
+    best = max(
+        seeds,
+        key=lambda seed: records[seed].validation[records[seed].student],
+    )
+    for name in ("teacher", "student"):
+        source = output_dir / f"seed_{best}" / f"{name}.keras"
+        with write_aside(output_dir / f"{name}.keras") as aside:
+            shutil.copyfile(source, aside)
+    print(
+        f"{output_dir / 'student.keras'}: {records[best].student} of seed "
+        f"{best}, the best in validation"
+    )
 
 
 if __name__ == "__main__":

@@ -35,9 +35,12 @@ class Progress:
         task = self._bars.add_task(name, total=steps, note="compiling")
         start = time.time()
 
-        def update(done, accuracy):
+        def update(done, accuracy=None):
+            self._bars.update(task, completed=done)
+            if accuracy is None:
+                return
             note = f"best validation {100 * accuracy:.1f} %"
-            self._bars.update(task, completed=done, note=note)
+            self._bars.update(task, note=note)
             if done == steps:
                 self._bars.remove_task(task)
                 self.say(

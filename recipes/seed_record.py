@@ -1,13 +1,14 @@
 """What one seed leaves behind, and how a finished one is found again."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
 import platform
+from importlib import metadata
 
 import keras
-from absl import logging
 
 from ones_keras.metrics import router_statistics
 from ones_keras.reporting import MethodResult
@@ -43,13 +44,18 @@ def identity(settings):
     """The part of the settings that decides what a seed's results are."""
     fields = json.loads(json.dumps(dataclasses.asdict(settings)))
     del fields["seeds"]
-    return {**fields, "backend": keras.backend.backend()}
+    fields["backend"] = keras.backend.backend()
+    if settings.teacher:
+        content = pathlib.Path(settings.teacher).read_bytes()
+        fields["teacher_sha256"] = hashlib.sha256(content).hexdigest()
+    return fields
 
 
 def save_seed(folder, settings, images, runs, results):
     """Write the models and, last, the record that says they are complete."""
     folder.mkdir(exist_ok=True)
-    students = runs[2:]
+    # What an ablation adds to them is there to be compared with.
+    students = [run for run in runs if run.name in settings.methods]
     best = max(students, key=lambda run: run.validation, default=None)
     for name, model in (
         ("teacher", runs[0].model),
@@ -64,9 +70,12 @@ def save_seed(folder, settings, images, runs, results):
     record = SeedRecord(
         settings=identity(settings),
         environment={
-            "keras": keras.__version__,
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            **{
+                name: metadata.version(name)
+                for name in ("ones_keras", "keras", keras.backend.backend())
+            },
         },
         results=tuple(results),
         validation={run.name: run.validation for run in runs},
@@ -80,7 +89,10 @@ def save_seed(folder, settings, images, runs, results):
 
 
 def load_seed(folder, settings):
-    """The record of a finished seed of these settings, or `None`."""
+    """The record of a finished seed, or `None`.
+
+    Raises a `ValueError` if it cannot be read or is of other settings.
+    """
     path = pathlib.Path(folder) / "results.json"
     if not path.exists():
         return None
@@ -95,7 +107,20 @@ def load_seed(folder, settings):
             f"The record of an earlier run cannot be read ({error}); remove it "
             f"to train that seed again. Received: {path}."
         ) from error
-    if record.settings != identity(settings):
-        logging.warning("%s is of other settings and will be replaced.", folder)
-        return None
+    # A setting that is newer than the record had its default then.
+    before = {
+        **dataclasses.asdict(type(settings)()),
+        **record.settings,
+    }
+    differences = [
+        f"{name} {before.get(name)!r}, now {value!r}"
+        for name, value in identity(settings).items()
+        if json.dumps(before.get(name)) != json.dumps(value)
+    ]
+    if differences:
+        raise ValueError(
+            f"{folder} holds the results of other settings "
+            f"({'; '.join(differences)}). Choose another `--output_dir`, or "
+            "remove that folder."
+        )
     return record

@@ -15,13 +15,13 @@ _REFERENCES = {TEACHER: "#b7410e", DENSE: "#52606d"}
 
 
 def draw_report(report):
-    """Draws scores, benefits and the scores before distillation.
+    """Draws scores, benefits and the scores of the gathered students.
 
     Left, a dot a method at its mean score, with the seeds as small rings, the
     standard deviation as a bar, and a line from the dense baseline: its length
     is what the method gained. Teacher and dense are vertical lines. The better
-    side is always the right one. Right, where there are any, the scores before
-    distillation, from zero on.
+    side is always the right one. Right, where there are any, the scores that
+    the students start from.
 
     Args:
         report: `Report`.
@@ -194,7 +194,7 @@ def _draw_before(axes, report, rows):
             color=_INK,
         )
     axes.set_xlim(0, 1.45 * axes.get_xlim()[1])
-    axes.set_xlabel("before distillation" + (" (%)" if report.percent else ""))
+    axes.set_xlabel("as gathered" + (" (%)" if report.percent else ""))
     axes.tick_params(labelleft=False)
     _tidy(axes)
 

@@ -19,7 +19,7 @@ class MethodResult:
             report shows percentages, as for accuracy.
         loss: float or `None`. Loss on the test split. Defaults to `None`.
         score_before: float or `None`. Score of the gathered student before any
-            distillation. Defaults to `None`.
+            training. Defaults to `None`.
         agreement: float or `None`. Share of the test examples in which the
             student's first choice is the teacher's. Defaults to `None`.
         parameters: int or `None`. Number of parameters. Defaults to `None`.

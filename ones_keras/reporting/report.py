@@ -30,8 +30,8 @@ class ReportRow:
         score_std: float or `None`. Their sample standard deviation; `None`
             with one seed.
         loss: float or `None`. Mean loss.
-        score_before: float or `None`. Mean score before distillation.
-        scores_before: tuple of float. The scores before distillation.
+        score_before: float or `None`. Mean score before any training.
+        scores_before: tuple of float. The scores before any training.
         agreement: float or `None`. Mean agreement with the teacher.
         parameters: int or `None`. Number of parameters.
         benefits: `MoEBenefits`.

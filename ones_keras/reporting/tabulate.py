@@ -47,6 +47,13 @@ def footnotes(report):
             f"Mean over {report.num_seeds} seeds, ± the standard deviation; "
             "[95 % bootstrap interval]."
         )
+    else:
+        notes.append("One seed, so how much of it is noise is not known.")
+    if any(row.score_before is not None for row in rows):
+        notes.append(
+            f"At start: the {report.metric} of the student as gathered, before "
+            "any training."
+        )
     notes.append(
         "MoE benefits: (student - dense) / (teacher - dense)"
         + "".join(
@@ -89,7 +96,7 @@ def _cells(report):
             report, r.score, r.score_std
         ),
         "loss": lambda r: _maybe(r.loss, "{:.4f}"),
-        f"before KD{unit}": lambda r: (
+        f"at start{unit}": lambda r: (
             _NOTHING
             if r.score_before is None
             else score_text(report, r.score_before)

@@ -102,6 +102,24 @@ def test_a_finished_seed_is_not_trained_again(finished, recipe):
     assert (folder / "report.json").read_text() == before
 
 
+def test_results_of_other_settings_are_kept(finished, recipe):
+    folder, _ = finished
+    launch = json.loads((folder / "launch.json").read_text())
+    before = (folder / "seed_0" / "results.json").read_bytes()
+    with pytest.raises(SystemExit, match=r"alpha 0\.25, now 0\.5"):
+        recipe(*launch["command"][1:], "--alpha=0.5")
+    assert (folder / "seed_0" / "results.json").read_bytes() == before
+
+
+def test_unreadable_results_are_named(tmp_path, recipe):
+    path = tmp_path / "seed_3" / "results.json"
+    path.parent.mkdir()
+    path.write_text("{")
+    with pytest.raises(SystemExit, match=re.escape(str(path))):
+        recipe(f"--output_dir={tmp_path}", "--seeds=2,3")
+    assert list(tmp_path.iterdir()) == [path.parent]
+
+
 def test_student_is_plain_keras_and_teacher_can_be_taken_up(
     finished, tmp_path, recipe
 ):
@@ -137,6 +155,13 @@ def test_student_is_plain_keras_and_teacher_can_be_taken_up(
         (["--model=ones_vit_tiny"], "no `MoEFeedForward` layer"),
         (["--output_dir=/dev/null/results"], "/dev/null/results"),
         (["--teacher=none.keras"], "`--teacher=none.keras`"),
+        (["--teacher=a.keras", "--num_layers=2"], "`--num_layers=2`"),
+        (["--methods=svd,svd"], "`--methods=('svd', 'svd')`"),
+        (["--warmup_share=1"], "`--warmup_share=1.0`"),
+        (["--temperature=inf"], "`--temperature=inf`"),
+        (["--seeds=0,2147483648"], "`--seeds=(0, 2147483648)`"),
+        (["--data_dir=/nowhere"], "takes no `data_dir`"),
+        (["--image_size=256"], "16384 patches"),
     ],
 )
 def test_bad_input_ends_before_training(flags, message, tmp_path, recipe):

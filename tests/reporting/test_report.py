@@ -92,7 +92,7 @@ def test_markdown():
     report = Report.from_results(full_results())
     lines = report.to_markdown().splitlines()
     assert lines[0] == (
-        "| method | test accuracy (%) | loss | before KD (%) | agrees (%) | "
+        "| method | test accuracy (%) | loss | at start (%) | agrees (%) | "
         "MoE benefits | params | latency (ms) | steps |"
     )
     assert lines[2] == (

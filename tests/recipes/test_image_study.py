@@ -1,0 +1,119 @@
+"""Order, choice and bookkeeping of a study whose training is a stub."""
+
+import importlib
+import json
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl.testing import flagsaver
+
+RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
+FLAGS = (
+    "--num_layers=1",
+    "--teacher_steps=3",
+    "--student_steps=2",
+    "--evaluation_batch_size=64",
+)
+
+
+class Images:
+    """Eight random digits a split; notes when the test split is opened."""
+
+    image_shape, num_classes = (8, 8, 1), 10
+
+    def __init__(self, events):
+        self.events = events
+
+    def validation(self, batch_size):
+        rng = np.random.default_rng(0)
+        images = rng.uniform(0, 255, size=(8, 8, 8, 1)).astype("float32")
+        return tf.data.Dataset.from_tensors((images, np.arange(8)))
+
+    def test(self, batch_size):
+        self.events.append("test")
+        return self.validation(batch_size)
+
+
+@pytest.fixture
+def study(monkeypatch):
+    """Runs the recipe with a validation accuracy for every (row, seed)."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+    recipe = importlib.import_module("imagenet_ones")
+    image_study = importlib.import_module("image_study")
+    monkeypatch.setattr(image_study, "LATENCY_REPEATS", 1)
+    events = []
+    monkeypatch.setattr(recipe, "load_images", lambda settings: Images(events))
+
+    def run(accuracy, *flags):
+        events.clear()
+
+        def train(model, images, settings, **options):
+            row = events.count("train")
+            events.append("train")
+            options["progress"](options["steps"], accuracy(row, options))
+            return accuracy(row, options)
+
+        monkeypatch.setattr(image_study, "train", train)
+        argv = ["imagenet_ones.py", *FLAGS, *flags]
+        monkeypatch.setattr(sys, "argv", argv)
+        with flagsaver.flagsaver():
+            recipe.FLAGS(argv)
+            recipe.main(argv[:1])
+        return list(events)
+
+    return run
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def test_an_ablation_adds_rows_that_are_no_students(study, tmp_path):
+    # The later the row the better, so that only its kind rules it out.
+    events = study(
+        lambda row, options: 0.1 * row,
+        "--config=ablation",
+        f"--output_dir={tmp_path}",
+    )
+    rows = [
+        "teacher",
+        "dense",
+        "svd",
+        "svd, no KD",
+        "svd, hard KD",
+        "no gathering",
+        "dense, longer",
+    ]
+    report = read(tmp_path / "report.json")
+    assert [row["method"] for row in report["results"]] == rows
+    assert [row["steps"] for row in report["results"]] == [3, *[2] * 5, 5]
+    assert read(tmp_path / "seed_0" / "results.json")["student"] == "svd"
+    # The test split is not opened before the last training is over.
+    assert events[: len(rows)] == ["train"] * len(rows)
+    assert set(events[len(rows) :]) == {"test"}
+
+
+def test_seeds_of_several_runs_are_put_together(study, tmp_path):
+    def accuracy(row, options):
+        return 0.8 if options["seed"] == 4 else 0.6
+
+    flags = ("--methods=average", f"--output_dir={tmp_path}")
+    for seed in (3, 4):
+        assert study(accuracy, *flags, f"--seeds={seed}").count("train") == 3
+    assert study(accuracy, *flags, "--seeds=3,4") == []
+    report = read(tmp_path / "report.json")
+    teacher = report["rows"][0]
+    scores = [
+        read(tmp_path / f"seed_{seed}" / "results.json")["results"][0]["score"]
+        for seed in (3, 4)
+    ]
+    assert teacher["scores"] == scores
+    assert teacher["score"] == pytest.approx(np.mean(scores))
+    best = keras.models.load_model(tmp_path / "seed_4" / "student.keras")
+    found = keras.models.load_model(tmp_path / "student.keras")
+    for one, other in zip(found.weights, best.weights, strict=True):
+        np.testing.assert_array_equal(np.array(one), np.array(other))
