@@ -33,7 +33,7 @@ def _clone_layer(layer):
         # function on the way.
         return _clone(layer, layer.name)
     if not isinstance(layer, MoEFeedForward):
-        return layer.__class__.from_config(layer.get_config())
+        return layer.__class__.from_config(_unfrozen(layer.get_config()))
     return DenseFeedForward(
         layer.intermediate_dim,
         layer.activation,
@@ -51,3 +51,15 @@ def _call_layer(layer, *args, **kwargs):
             *args, *(kwargs[k] for k in kwargs if k == "inputs")
         )
     return layer(*args, **kwargs)
+
+
+def _unfrozen(config):
+    # On TensorFlow what is built frozen stays so.
+    if isinstance(config, dict):
+        return {
+            key: True if key == "trainable" else _unfrozen(value)
+            for key, value in config.items()
+        }
+    if isinstance(config, (list, tuple)):
+        return type(config)(_unfrozen(value) for value in config)
+    return config

@@ -51,8 +51,9 @@ def gather(
             `"sum"` and `"average"`.
 
     Returns:
-        The student, a `keras.Model`; with `return_report=True` the pair of the
-        student and a `GatheringReport`.
+        The student, a `keras.Model`, all of it trainable, whatever is frozen in
+        the teacher; with `return_report=True` the pair of the student and a
+        `GatheringReport`.
 
     Raises:
         ValueError: An unknown method or option, a teacher that is not
