@@ -2,7 +2,8 @@
 
 Pairs are laid out expert after expert, each expert's group padded to whole
 blocks of `block_size` rows, so that a block belongs to one expert. With `N`
-pairs there are at most `N / block_size + E` blocks, whatever the routing.
+pairs that takes fewer than `N / block_size + E` blocks, whatever the routing,
+so that with as many the last block is always free.
 """
 
 from typing import Any, NamedTuple
@@ -10,10 +11,13 @@ from typing import Any, NamedTuple
 from keras import ops
 
 # Larger blocks run closer to peak, smaller ones waste fewer padded rows: half
-# a block an expert on average. So a quarter of a balanced expert's group,
-# within bounds: of 64, 128 and 256 rows, the last was the fastest on
-# TensorFlow and JAX at 4096 tokens and 8 experts.
-SMALLEST_BLOCK, LARGEST_BLOCK = 16, 256
+# a block an expert on average. Three to a balanced expert's group and a bit
+# more, so that a slightly larger group needs no fourth. Four or two were slower
+# on TensorFlow or JAX, for balanced or skewed routing, at 4096 tokens and 8
+# experts.
+BLOCKS_PER_GROUP = 3
+LARGEST_BLOCK = 512
+MULTIPLE = 16  # Rows of the matrix units' tiles.
 
 
 class Blocks(NamedTuple):
@@ -22,7 +26,7 @@ class Blocks(NamedTuple):
     experts: `(num_blocks,)` int32. Expert of each block.
     first: `(E,)` int32. First block of each expert.
     count: `(E,)` int32. Blocks of each expert.
-    slots: `(T * K,)` int32. Row of each pair, `num_blocks * block_size`
+    slots: `(T * K,)` int32. Row of each pair; the last row, which is nobody's,
         where the pair is not computed.
     """
 
@@ -36,11 +40,10 @@ class Blocks(NamedTuple):
 def block_size(num_pairs, num_experts):
     """Rows a block; `num_pairs` is no int where the batch size is unknown."""
     if not isinstance(num_pairs, int):
-        return LARGEST_BLOCK // 2
-    size = SMALLEST_BLOCK
-    while size < LARGEST_BLOCK and size * num_experts * 4 < num_pairs:
-        size *= 2
-    return size
+        return LARGEST_BLOCK // 4
+    group = num_pairs * 17 // (num_experts * 16)
+    per_group = max(BLOCKS_PER_GROUP, -(-group // LARGEST_BLOCK))
+    return MULTIPLE * max(1, -(-group // (per_group * MULTIPLE)))
 
 
 def to_blocks(tokens, routing, num_experts):
@@ -62,7 +65,11 @@ def to_blocks(tokens, routing, num_experts):
         routing.order % num_tokens + 1,
         (num_blocks * size + 1,),
     )[:-1]
-    slots = ops.scatter(routing.order[:, None], rows, (num_pairs,))
+    slots = ops.scatter(
+        routing.order[:, None],
+        ops.minimum(rows, num_blocks * size - 1),
+        (num_pairs,),
+    )
     padded = ops.concatenate([ops.zeros_like(tokens[:1]), tokens], axis=0)
     block_numbers = ops.arange(num_blocks, dtype="int32")
     experts = ops.sum(
@@ -78,11 +85,13 @@ def to_blocks(tokens, routing, num_experts):
 
 
 def from_blocks(outputs, blocks, routing):
-    """Gather each pair's output from the blocks and sum them by gate."""
+    """Gather each pair's output from the blocks and sum them by gate.
+
+    The gate of a pair that is not computed is 0.
+    """
     num_tokens, top_k = ops.shape(routing.gates)
     dim = outputs.shape[-1]
     rows = ops.reshape(outputs, (-1, dim))
-    rows = ops.concatenate([rows, ops.zeros_like(rows[:1])], axis=0)
     pairs = ops.take(rows, blocks.slots, axis=0)
     pairs = ops.reshape(pairs, (top_k, num_tokens, dim))
     gates = ops.cast(ops.transpose(routing.gates), outputs.dtype)
