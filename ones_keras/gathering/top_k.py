@@ -18,7 +18,9 @@ def top_k_units(experts, *, down_scale=None, per_matrix=False):
         experts: `ExpertWeights`.
         down_scale: float or `None`. Factor of the down kernel, in place of the
             gate that weighted the expert. Defaults to `None`, which is
-            `1 / top_k`, measured in docs/down_scale.md.
+            `1 / num_experts`: a token's gates add up to 1 or less, so that is
+            the most the gate of an expert can be in the mean over all tokens,
+            when the experts are loaded alike. Measured in docs/down_scale.md.
         per_matrix: bool. The other possible reading of the paper: the columns
             of largest norm of `up` and of `down`, each matrix on its own, with
             their biases. It breaks hidden units apart. Defaults to `False`.
@@ -33,7 +35,7 @@ def top_k_units(experts, *, down_scale=None, per_matrix=False):
     if down_scale is not None:
         check_scale("down_scale", down_scale)
     if down_scale is None:
-        down_scale = 1 / experts.top_k
+        down_scale = 1 / len(experts.up_kernel)
     up_norms = np.linalg.norm(experts.up_kernel, axis=1)
     if per_matrix:
         up = _strongest(up_norms)

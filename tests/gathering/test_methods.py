@@ -135,11 +135,11 @@ def test_top_k_of_one_expert_preserves_the_function():
     assert_same(found, [weight[0] for weight in experts[:4]])
 
 
-def test_top_k_default_scale_is_one_over_top_k():
+def test_top_k_default_scale_is_one_over_the_experts():
     experts = make_experts()
     default, plain = run("top_k", experts), run("top_k", experts, down_scale=1)
-    np.testing.assert_allclose(2 * default.down_kernel, plain.down_kernel)
-    assert default.details["down_scale"] == 0.5
+    np.testing.assert_allclose(EXPERTS * default.down_kernel, plain.down_kernel)
+    assert default.details["down_scale"] == 1 / EXPERTS
 
 
 @pytest.mark.parametrize("part", ["up", "down"])
