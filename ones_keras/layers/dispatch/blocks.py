@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from keras import ops
 
 # Larger blocks run closer to peak, smaller ones waste fewer padded rows: half
-# a block an expert on average. Three to a balanced expert's group and a bit
-# more, so that a slightly larger group needs no fourth. Four or two were slower
-# on TensorFlow or JAX, for balanced or skewed routing, at 4096 tokens and 8
-# experts.
+# a block an expert on average. Three hold a balanced expert's group and a bit
+# more, so that a slightly larger group needs no fourth. At 4096 tokens and 8
+# experts, four were slower for balanced routing, and two, on TensorFlow, for
+# skewed routing.
 BLOCKS_PER_GROUP = 3
 LARGEST_BLOCK = 512
 MULTIPLE = 16  # Rows of the matrix units' tiles.
