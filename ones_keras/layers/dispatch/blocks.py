@@ -10,13 +10,6 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-# Larger blocks run closer to peak, smaller ones waste fewer padded rows: half
-# a block an expert on average. Three hold a balanced expert's group and a bit
-# more, so that a slightly larger group needs no fourth. At 4096 tokens and 8
-# experts, four were slower for balanced routing, and two, on TensorFlow, for
-# skewed routing.
-BLOCKS_PER_GROUP = 3
-LARGEST_BLOCK = 512
 MULTIPLE = 16  # Rows of the matrix units' tiles.
 
 
@@ -37,20 +30,30 @@ class Blocks(NamedTuple):
     slots: Any
 
 
-def block_size(num_pairs, num_experts):
-    """Rows a block; `num_pairs` is no int where the batch size is unknown."""
+def block_size(num_pairs, num_experts, blocks_per_group, largest):
+    """Rows a block, so that `blocks_per_group` hold a balanced expert's group.
+
+    And a sixteenth more, so that a slightly larger group needs no further one.
+    `num_pairs` is no int where the batch size is unknown.
+    """
     if not isinstance(num_pairs, int):
-        return LARGEST_BLOCK // 4
+        return largest
     group = num_pairs * 17 // (num_experts * 16)
-    per_group = max(BLOCKS_PER_GROUP, -(-group // LARGEST_BLOCK))
+    per_group = max(blocks_per_group, -(-group // largest))
     return MULTIPLE * max(1, -(-group // (per_group * MULTIPLE)))
 
 
-def to_blocks(tokens, routing, num_experts):
-    """Lay the routed tokens out in blocks."""
+def to_blocks(tokens, routing, num_experts, blocks_per_group, largest):
+    """Lay the routed tokens out in blocks.
+
+    Larger blocks run closer to peak, smaller ones waste fewer padded rows:
+    half a block an expert on average.
+    """
     num_tokens, dim = ops.shape(tokens)
     num_pairs = ops.shape(routing.order)[0]
-    size = block_size(routing.order.shape[0], num_experts)
+    size = block_size(
+        routing.order.shape[0], num_experts, blocks_per_group, largest
+    )
     num_blocks = (num_pairs + size - 1) // size + num_experts
     count = (routing.kept_load + size - 1) // size
     end = ops.cumsum(count)

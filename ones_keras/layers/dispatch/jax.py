@@ -5,6 +5,9 @@ import jax
 from ones_keras.layers.dispatch.blocks import from_blocks, to_blocks
 from ones_keras.layers.dispatch.expert_bank import ExpertBank
 
+BLOCKS_PER_GROUP = 3
+LARGEST_BLOCK = 512
+
 
 # Eager calls would otherwise compile the scan anew every time.
 @functools.partial(jax.jit, static_argnames="activation")
@@ -28,6 +31,12 @@ def sparse_feed_forward(tokens, routing, bank, activation):
         hidden = activation(rows @ own.up_kernel + own.up_bias)
         return carry, hidden @ own.down_kernel + own.down_bias
 
-    blocks = to_blocks(tokens, routing, bank.up_kernel.shape[0])
+    blocks = to_blocks(
+        tokens,
+        routing,
+        bank.up_kernel.shape[0],
+        BLOCKS_PER_GROUP,
+        LARGEST_BLOCK,
+    )
     _, outputs = jax.lax.scan(feed_forward, None, (blocks.rows, blocks.experts))
     return from_blocks(outputs, blocks, routing)

@@ -1,7 +1,13 @@
+from typing import Any, NamedTuple
+
 import tensorflow as tf
 
 from ones_keras.layers.dispatch.blocks import from_blocks, to_blocks
 from ones_keras.layers.dispatch.expert_bank import ExpertBank
+
+BLOCKS_PER_GROUP = 12
+LARGEST_BLOCK = 128
+RUN_LENGTHS = (8, 4, 2, 1)
 
 
 def sparse_feed_forward(tokens, routing, bank, activation):
@@ -12,7 +18,9 @@ def sparse_feed_forward(tokens, routing, bank, activation):
     stored and the activations recomputed. It serves XLA and plain graphs.
     """
     num_experts = bank.up_kernel.shape[0]
-    blocks = to_blocks(tokens, routing, num_experts)
+    blocks = to_blocks(
+        tokens, routing, num_experts, BLOCKS_PER_GROUP, LARGEST_BLOCK
+    )
 
     @tf.custom_gradient
     def feed_forward(rows, *weights):
@@ -35,13 +43,13 @@ def _forward(rows, blocks, bank, activation):
     def expert_step(expert, outputs):
         up, up_bias, down, down_bias = (weight[expert] for weight in bank)
 
-        def block_step(block, outputs):
-            hidden = activation(tf.matmul(rows[block], up) + up_bias)
+        def step(some, outputs):
+            hidden = activation(tf.matmul(some.read(rows), up) + up_bias)
             output = tf.matmul(hidden, down) + down_bias
-            return block + 1, outputs.write(block, output)
+            return (some.write(outputs, output),)
 
-        _, outputs = _loop(
-            block_step, blocks.first[expert], blocks.count[expert], outputs
+        (outputs,) = _over_blocks(
+            step, rows, blocks.first[expert], blocks.count[expert], outputs
         )
         return expert + 1, outputs
 
@@ -54,8 +62,8 @@ def _backward(rows, upstream, blocks, bank, activation):
     def expert_step(expert, row_grads, *bank_grads):
         up, up_bias, down, _ = (weight[expert] for weight in bank)
 
-        def block_step(block, row_grads, up_g, up_bias_g, down_g, down_bias_g):
-            block_rows, output_g = rows[block], upstream[block]
+        def step(some, row_grads, up_g, up_bias_g, down_g, down_bias_g):
+            block_rows, output_g = some.read(rows), some.read(upstream)
             before = tf.matmul(block_rows, up) + up_bias
             with tf.GradientTape() as tape:
                 tape.watch(before)
@@ -65,8 +73,7 @@ def _backward(rows, upstream, blocks, bank, activation):
             )
             row_g = tf.matmul(before_g, up, transpose_b=True)
             return (
-                block + 1,
-                row_grads.write(block, row_g),
+                some.write(row_grads, row_g),
                 up_g + _outer(block_rows, before_g),
                 up_bias_g + _float32_sum(before_g),
                 down_g + _outer(hidden, output_g),
@@ -74,8 +81,9 @@ def _backward(rows, upstream, blocks, bank, activation):
             )
 
         zeros = (tf.zeros(weight.shape[1:], tf.float32) for weight in bank)
-        _, row_grads, *own_grads = _loop(
-            block_step,
+        row_grads, *own_grads = _over_blocks(
+            step,
+            rows,
             blocks.first[expert],
             blocks.count[expert],
             row_grads,
@@ -102,13 +110,51 @@ def _backward(rows, upstream, blocks, bank, activation):
     return row_grads.stack(), *(array.stack() for array in bank_grads)
 
 
-def _loop(step, first, count, *state):
+def _loop(step, start, end, *state):
     return tf.while_loop(
-        lambda index, *_: index < first + count,
+        lambda index, *_: index < end,
         step,
-        (tf.convert_to_tensor(first, tf.int32), *state),
+        (start, *state),
         parallel_iterations=1,
     )
+
+
+class _Run(NamedTuple):
+    """`length` blocks of one expert from block `start` on."""
+
+    start: Any
+    length: int
+
+    def read(self, blocks):
+        """Rows `(length * block_size, D)` of blocks."""
+        _, size, dim = blocks.shape
+        own = tf.slice(blocks, (self.start, 0, 0), (self.length, size, dim))
+        return tf.reshape(own, (self.length * size, dim))
+
+    def write(self, array, rows):
+        for index, block in enumerate(tf.split(rows, self.length)):
+            array = array.write(self.start + index, block)
+        return array
+
+
+def _over_blocks(step, blocks, first, count, *state):
+    """Take an expert's blocks in long runs first, and what is left in shorter.
+
+    One product of a run is closer to peak than a product a block, and short
+    blocks waste few padded rows.
+    """
+    # XLA refuses a slice that is longer than what it is cut from.
+    for length in RUN_LENGTHS:
+        if blocks.shape[0] is not None and length > blocks.shape[0]:
+            continue
+        end = first + count // length * length
+
+        def run_step(start, *state, length=length):
+            return start + length, *step(_Run(start, length), *state)
+
+        _, *state = _loop(run_step, first, end, *state)
+        first, count = end, count % length
+    return state
 
 
 def _block_array(rows):
