@@ -13,7 +13,7 @@ from tests.layers.moe_cases import (
     softmax,
 )
 
-# XLA is how Keras trains on JAX and TensorFlow; TensorFlow also runs plain.
+# Keras trains through XLA on JAX, and on TensorFlow where there is a GPU.
 JIT = {"torch": [False], "jax": [True], "tensorflow": [False, True]}
 
 

@@ -43,8 +43,8 @@ def block_size(num_pairs, num_experts, blocks_per_group, largest):
     return MULTIPLE * max(1, -(-group // (per_group * MULTIPLE)))
 
 
-def to_blocks(tokens, routing, num_experts, blocks_per_group, largest):
-    """Lay the routed tokens out in blocks.
+def to_blocks(tokens, routing, num_experts, blocks_per_group, largest, least=1):
+    """Lay the routed tokens out in blocks, `least` of them or more.
 
     Larger blocks run closer to peak, smaller ones waste fewer padded rows:
     half a block an expert on average.
@@ -55,6 +55,10 @@ def to_blocks(tokens, routing, num_experts, blocks_per_group, largest):
         routing.order.shape[0], num_experts, blocks_per_group, largest
     )
     num_blocks = (num_pairs + size - 1) // size + num_experts
+    if isinstance(num_blocks, int):
+        num_blocks = max(num_blocks, least)
+    else:
+        num_blocks = ops.maximum(num_blocks, least)
     count = (routing.kept_load + size - 1) // size
     end = ops.cumsum(count)
     first = end - count

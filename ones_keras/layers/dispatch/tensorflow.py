@@ -19,7 +19,13 @@ def sparse_feed_forward(tokens, routing, bank, activation):
     """
     num_experts = bank.up_kernel.shape[0]
     blocks = to_blocks(
-        tokens, routing, num_experts, BLOCKS_PER_GROUP, LARGEST_BLOCK
+        tokens,
+        routing,
+        num_experts,
+        BLOCKS_PER_GROUP,
+        LARGEST_BLOCK,
+        # XLA refuses a run longer than all blocks, even one never taken.
+        least=RUN_LENGTHS[0],
     )
 
     @tf.custom_gradient
@@ -49,7 +55,7 @@ def _forward(rows, blocks, bank, activation):
             return (some.write(outputs, output),)
 
         (outputs,) = _over_blocks(
-            step, rows, blocks.first[expert], blocks.count[expert], outputs
+            step, blocks.first[expert], blocks.count[expert], outputs
         )
         return expert + 1, outputs
 
@@ -83,7 +89,6 @@ def _backward(rows, upstream, blocks, bank, activation):
         zeros = (tf.zeros(weight.shape[1:], tf.float32) for weight in bank)
         row_grads, *own_grads = _over_blocks(
             step,
-            rows,
             blocks.first[expert],
             blocks.count[expert],
             row_grads,
@@ -137,16 +142,13 @@ class _Run(NamedTuple):
         return array
 
 
-def _over_blocks(step, blocks, first, count, *state):
+def _over_blocks(step, first, count, *state):
     """Take an expert's blocks in long runs first, and what is left in shorter.
 
     One product of a run is closer to peak than a product a block, and short
     blocks waste few padded rows.
     """
-    # XLA refuses a slice that is longer than what it is cut from.
     for length in RUN_LENGTHS:
-        if blocks.shape[0] is not None and length > blocks.shape[0]:
-            continue
         end = first + count // length * length
 
         def run_step(start, *state, length=length):
