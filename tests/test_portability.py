@@ -90,6 +90,19 @@ def own_model(path):
     return student, tokens, np.arange(6) % 3
 
 
+def own_model_compiled(path):
+    inputs = keras.Input((3,))
+    hidden = MoEFeedForward(3, 6)(keras.layers.Dense(4)(inputs))
+    teacher = keras.Model(inputs, keras.layers.Dense(3)(hidden))
+    x = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
+    y = np.arange(6) % 3
+    student = ones_keras.gather(teacher, method="average")
+    student.compile("adamw", cross_entropy())
+    student.fit(x, y, batch_size=len(x), verbose=0)
+    student.save(path)
+    return student, x, y
+
+
 CASES = {
     case.__name__: case
     for case in (
@@ -99,6 +112,7 @@ CASES = {
         compiled_and_fitted,
         checkpoint_of_distiller,
         own_model,
+        own_model_compiled,
     )
 }
 

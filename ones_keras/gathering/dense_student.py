@@ -1,6 +1,18 @@
 import keras
 
 from ones_keras.layers import DenseFeedForward, MoEFeedForward
+from ones_keras.portable_saving import PortableSaving
+
+
+@keras.saving.register_keras_serializable(package="ones_keras")
+class PortableStudent(PortableSaving, keras.Model):
+    """A functional model whose `save()` writes a plain one, file by file whole.
+
+    Keras itself would write a model compiled on PyTorch so that the file loads
+    only where PyTorch is installed.
+    """
+
+    is_sparse = False
 
 
 def dense_student(teacher):
@@ -13,7 +25,9 @@ def dense_student(teacher):
     if hasattr(teacher, "to_dense"):
         return teacher.to_dense()
 
-    return _clone(teacher, f"{teacher.name}_student")
+    name = f"{teacher.name}_student"
+    clone = _clone(teacher, name)
+    return PortableStudent(clone.input, clone.output, name=name)
 
 
 def _clone(model, name):

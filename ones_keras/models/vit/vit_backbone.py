@@ -3,9 +3,9 @@ from keras import ops
 from keras_hub.models import Backbone
 
 from ones_keras.layers import DenseFeedForward, MoEFeedForward
-from ones_keras.models.portable_saving import PortableSaving
 from ones_keras.models.preset_arguments import check_folder, split_overrides
 from ones_keras.models.vit.vit_presets import VIT_PRESETS
+from ones_keras.portable_saving import PortableSaving
 from ones_keras.validation import check_positive_int
 
 

@@ -2,10 +2,10 @@ import keras
 from keras_hub.models import ImageClassifier, Task
 
 from ones_keras.models.plain_training import PlainTraining
-from ones_keras.models.portable_saving import PortableSaving
 from ones_keras.models.preset_arguments import check_folder, split_overrides
 from ones_keras.models.vit.vit_backbone import ViTBackbone
 from ones_keras.models.vit.vit_presets import VIT_PRESETS
+from ones_keras.portable_saving import PortableSaving
 from ones_keras.validation import check_positive_int
 
 
