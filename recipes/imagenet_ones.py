@@ -27,6 +27,7 @@ one.
 """
 
 import dataclasses
+import importlib.util
 import json
 import os
 import pathlib
@@ -148,6 +149,12 @@ def main(argv):
         settings = read_settings()
         # Keras reads both when it is imported, so flags come first.
         if FLAGS.backend:
+            if importlib.util.find_spec(FLAGS.backend) is None:
+                raise ValueError(
+                    f"{FLAGS.backend} is not installed; `pip install "
+                    f"'ones_keras[{FLAGS.backend}]'` installs it. Received: "
+                    f"`--backend={FLAGS.backend}`."
+                )
             os.environ["KERAS_BACKEND"] = FLAGS.backend
         if settings.data_dir and settings.dataset in KERAS_DATASETS:
             os.environ["KERAS_HOME"] = settings.data_dir

@@ -9,7 +9,9 @@ import platform
 from importlib import metadata
 
 import keras
+from image_settings import GATHER_METHOD
 
+from ones_keras.gathering.registry import get_method
 from ones_keras.metrics import router_statistics
 from ones_keras.reporting import MethodResult
 from ones_keras.write_aside import write_aside
@@ -45,6 +47,10 @@ def identity(settings):
     fields = json.loads(json.dumps(dataclasses.asdict(settings)))
     del fields["seeds"]
     fields["backend"] = keras.backend.backend()
+    # The defaults of the methods are nobody's flags, and may change.
+    fields["gathering"] = {
+        row: get_method(GATHER_METHOD[row]).options for row in settings.methods
+    }
     if settings.teacher:
         content = pathlib.Path(settings.teacher).read_bytes()
         fields["teacher_sha256"] = hashlib.sha256(content).hexdigest()
@@ -102,7 +108,7 @@ def load_seed(folder, settings):
             MethodResult(**result) for result in fields.pop("results")
         )
         record = SeedRecord(results=results, **fields)
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"The record of an earlier run cannot be read ({error}); remove it "
             f"to train that seed again. Received: {path}."

@@ -111,6 +111,27 @@ def test_results_of_other_settings_are_kept(finished, recipe):
     assert (folder / "seed_0" / "results.json").read_bytes() == before
 
 
+def test_results_of_an_older_default_are_kept(finished, recipe):
+    folder, _ = finished
+    launch = json.loads((folder / "launch.json").read_text())
+    path = folder / "seed_0" / "results.json"
+    before = path.read_text()
+    record = json.loads(before)
+    record["settings"]["gathering"]["svd"]["scale"] = "mean"
+    path.write_text(json.dumps(record))
+    try:
+        with pytest.raises(SystemExit, match="holds the results of other"):
+            recipe(*launch["command"][1:])
+    finally:
+        path.write_text(before)
+
+
+def test_a_backend_that_is_not_installed_is_named(monkeypatch, recipe):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="jax is not installed"):
+        recipe("--backend=jax")
+
+
 def test_unreadable_results_are_named(tmp_path, recipe):
     path = tmp_path / "seed_3" / "results.json"
     path.parent.mkdir()
