@@ -24,7 +24,9 @@ class MoEFeedForward(keras.layers.Layer):
     `MoE(x) = sum_i G(x)_i e_i(x)` with `G = topK(softmax(h(x) + noise))`, where
     `h` is a linear router without bias and every expert `e_i` is
     `down_i(activation(up_i(x)))`. Only the chosen experts are computed, with
-    static shapes. The router works in float32 whatever the dtype policy.
+    static shapes on TensorFlow and JAX, and on PyTorch exactly the tokens that
+    each expert was sent. The router works in float32 whatever the dtype policy;
+    `ones_keras.metrics.RouterMonitor` shows in `fit` what it does.
 
     Args:
         num_experts: int. Number of experts `E`.

@@ -2,6 +2,7 @@
 
 from ones_keras.metrics.agreement import TeacherAgreement, teacher_agreement
 from ones_keras.metrics.moe_benefits import MoEBenefits, moe_benefits
+from ones_keras.metrics.router_monitor import RouterMonitor
 from ones_keras.metrics.router_statistics import (
     LayerRouterStatistics,
     RouterStatistics,
@@ -11,6 +12,7 @@ from ones_keras.metrics.router_statistics import (
 __all__ = [
     "LayerRouterStatistics",
     "MoEBenefits",
+    "RouterMonitor",
     "RouterStatistics",
     "TeacherAgreement",
     "moe_benefits",
