@@ -13,15 +13,15 @@ Two benchmarks, for the backend in `KERAS_BACKEND`:
 `model` times a dense student against its ViT teacher, the teacher with sparse
 dispatch and with all experts.
 
-Everything is compiled as Keras trains: XLA and, besides, a plain graph on
-TensorFlow, `jit` on JAX, eager on PyTorch. Sparse and all-experts outputs (and
-gradients) are compared before anything is timed. Compilation is excluded by a
-warm-up. The variants run in turns, A B C A B C ..., and a ratio is taken within
-each turn, so that a machine whose speed drifts or that is shared slows both
-sides of it; printed are the median and the range of these ratios. Peak memory
-is what the first call adds to that of a process of its own, the median of three
-(host memory, so run this on the CPU), nothing dropped and the routing skewed,
-which is when the sparse layer needs most.
+Everything is compiled as Keras trains: on TensorFlow XLA, as on a GPU, and a
+plain graph, as on a CPU; `jit` on JAX; eager on PyTorch. Sparse and all-experts
+outputs (and gradients) are compared before anything is timed. Compilation is
+excluded by a warm-up. The variants run in turns, A B C A B C ..., and a ratio
+is taken within each turn, so that a machine whose speed drifts or that is
+shared slows both sides of it; printed are the median and the range of these
+ratios. Peak memory is what the first call adds to that of a process of its own,
+the median of three (host memory, so run this on the CPU), nothing dropped and
+the routing skewed, which is when the sparse layer needs most.
 
 Launch, for each backend in turn:
 
