@@ -57,7 +57,7 @@ def to_blocks(tokens, routing, num_experts, blocks_per_group, largest, least=1):
     num_blocks = (num_pairs + size - 1) // size + num_experts
     if isinstance(num_blocks, int):
         num_blocks = max(num_blocks, least)
-    else:
+    elif least > 1:  # A number that JAX knows only by name stays a shape.
         num_blocks = ops.maximum(num_blocks, least)
     count = (routing.kept_load + size - 1) // size
     end = ops.cumsum(count)
