@@ -26,10 +26,11 @@ HELP = {
     "capacity_factor": "Of the teacher in training; 0 leaves the preset's.",
     "teacher": "A trained teacher (.keras) to start from.",
     "methods": f"Students, by row: {', '.join(GATHER_METHOD)}.",
-    "ablation": "Also train what Tables 4 and 5 and Figure 3 of OneS compare. "
-    "Hard distillation takes an alpha of 0.5, as in the paper.",
+    "ablation": "Also train what Tables 4 and 5 and Figure 3 of OneS compare, "
+    "with the same alpha for hard and soft distillation.",
     "seeds": "One whole comparison each.",
-    "teacher_steps": "Training steps of the teacher.",
+    "teacher_steps": "Training steps of the teacher; of one that is given, "
+    "what --ablation adds to those of its longer dense model.",
     "student_steps": "Training steps of a student and the dense baseline.",
     "batch_size": "Images a training step.",
     "evaluation_batch_size": "Images a step of validation and test.",

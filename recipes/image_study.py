@@ -135,7 +135,7 @@ class SeedStudy:
         settings = self.settings
         for method in settings.methods:
             self._student(f"{method}, no KD", method, alpha=1.0)
-            self._student(f"{method}, hard KD", method, 0.5, "hard")
+            self._student(f"{method}, hard KD", method, distillation="hard")
         if "distill" not in settings.methods:
             self._student("no gathering", "distill")
         self._dense(
@@ -233,7 +233,9 @@ def _score_before(run, images, batch_size):
 
 def _latencies_ms(models, images):
     """Median milliseconds an image, the models taking turns."""
-    batch = np.zeros((LATENCY_BATCH, *images.image_shape), "float32")
+    pixels, _ = next(iter(images.validation(LATENCY_BATCH)))
+    # Repeated where there are fewer images.
+    batch = np.resize(pixels, (LATENCY_BATCH, *images.image_shape))
     seconds = np.zeros((LATENCY_REPEATS, len(models)))
     for model in models:
         model.predict_on_batch(batch)

@@ -45,7 +45,6 @@ OF_A_FRESH_TEACHER = (
     "patch_size",
     "num_layers",
     "capacity_factor",
-    "teacher_steps",
     "learning_rate",
 )
 
@@ -101,6 +100,15 @@ def read_settings():
                     f"one that is given. Received: `--{name}={given[name]}`, "
                     f"`--teacher={settings.teacher}`."
                 )
+        if settings.ablation != ("teacher_steps" in given):
+            raise ValueError(
+                "With `--teacher`, `--teacher_steps` says how long it was "
+                "trained, for the `--ablation` to train a dense model as long, "
+                "and is given with it alone. Received: "
+                f"`--teacher={settings.teacher}`, "
+                f"`--ablation={settings.ablation}`, "
+                f"`--teacher_steps={given.get('teacher_steps')}`."
+            )
     return settings
 
 
@@ -108,8 +116,24 @@ def output_path():
     return pathlib.Path(FLAGS.output_dir or f"runs/{FLAGS.config}")
 
 
+def check_output_path(settings):
+    """Refuse a folder that cannot be written, and leave nothing behind."""
+    output = output_path()
+    for path in (output, *(output / f"seed_{seed}" for seed in settings.seeds)):
+        # What will be made lies in the nearest folder that is there.
+        nearest = next(p for p in (path, *path.parents) if os.path.lexists(p))
+        if not os.path.isdir(nearest) or not os.access(
+            nearest, os.W_OK | os.X_OK
+        ):
+            raise ValueError(
+                "The output folder cannot be written. Received: "
+                f"`--output_dir={output}` ({nearest} is no folder that can be "
+                "written)."
+            )
+
+
 def make_output_dir(settings):
-    """The output folder, proven writable, with the launch configuration."""
+    """The output folder, with the launch configuration."""
     from ones_keras.write_aside import write_aside
 
     path = output_path()
@@ -147,6 +171,7 @@ def main(argv):
     start = time.time()
     try:
         settings = read_settings()
+        check_output_path(settings)
         # Keras reads both when it is imported, so flags come first.
         if FLAGS.backend:
             if importlib.util.find_spec(FLAGS.backend) is None:

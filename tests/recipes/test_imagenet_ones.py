@@ -177,6 +177,8 @@ def test_student_is_plain_keras_and_teacher_can_be_taken_up(
         (["--output_dir=/dev/null/results"], "/dev/null/results"),
         (["--teacher=none.keras"], "`--teacher=none.keras`"),
         (["--teacher=a.keras", "--num_layers=2"], "`--num_layers=2`"),
+        (["--teacher=a.keras", "--teacher_steps=9"], "`--teacher_steps=9`"),
+        (["--teacher=a.keras", "--ablation"], "`--teacher_steps=None`"),
         (["--methods=svd,svd"], "`--methods=('svd', 'svd')`"),
         (["--warmup_share=1"], "`--warmup_share=1.0`"),
         (["--temperature=inf"], "`--temperature=inf`"),
@@ -190,6 +192,17 @@ def test_bad_input_ends_before_training(flags, message, tmp_path, recipe):
     with pytest.raises(SystemExit, match=re.escape(message)):
         recipe(f"--output_dir={output_dir}", *flags)
     assert not output_dir.exists()
+
+
+def test_the_output_folder_is_refused_before_anything_is_read(
+    tmp_path, recipe, monkeypatch
+):
+    (tmp_path / "seed_1").write_text("in the way")
+    module = sys.modules["imagenet_ones"]
+    monkeypatch.setattr(module, "load_images", lambda settings: 1 / 0)
+    with pytest.raises(SystemExit, match="seed_1 is no folder"):
+        recipe(f"--output_dir={tmp_path}", "--seeds=0,1")
+    assert [path.name for path in tmp_path.iterdir()] == ["seed_1"]
 
 
 def test_bad_input_is_an_exit_status_and_one_line(tmp_path):
