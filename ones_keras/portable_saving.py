@@ -22,7 +22,8 @@ class PortableSaving:
 
         A compiled model keeps its optimizer and loss in the file, unless they
         are not Keras' own, in which case the file would not load elsewhere:
-        they are left out and a warning says so.
+        they are left out and a warning says so. Layers and activations that
+        are not Keras' own stay, and a warning names them.
         """
         filepath = str(filepath)
         if not filepath.endswith(".keras"):
@@ -61,10 +62,18 @@ class PortableSaving:
 def plain_functional(model):
     """The same graph, layers and variables as a plain `keras.Model`."""
     plain = keras.Model(model.input, model.output, name=model.name)
+    foreign = _foreign_names(plain.get_config())
+    if foreign:
+        logging.warning(
+            "Saved %s with parts that are not Keras' own: to load it elsewhere "
+            "takes `custom_objects` with %s.",
+            model.name,
+            ", ".join(sorted(foreign)),
+        )
     if model.compiled:
         config = _any_backend(model.get_compile_config())
         config.pop("optimizer_built", None)
-        foreign = _foreign_classes(config)
+        foreign = _foreign_names(config)
         if foreign:
             logging.warning(
                 "Saved %s without its compile state: %s would keep the file "
@@ -98,16 +107,41 @@ def _any_backend(config):
     return config
 
 
-def _foreign_classes(config):
+def _foreign_names(config):
     """Names of serialised objects in `config` that are not Keras' own."""
     if isinstance(config, (list, tuple)):
-        return set().union(*map(_foreign_classes, config))
+        return set().union(*map(_foreign_names, config))
     if not isinstance(config, dict):
         return set()
-    found = set().union(*map(_foreign_classes, config.values()))
+    found = set().union(*map(_foreign_names, config.values()))
     if "class_name" in config and "config" in config:
-        name = config.get("registered_name") or config["class_name"]
+        kind = config["class_name"]
+        name = config.get("registered_name") or kind
         module = config.get("module") or "unknown"
-        if ">" in name or module.split(".")[0] not in ("builtins", "keras"):
+        if kind == "function":
+            name = config["config"]
+            own = _is_keras_function(name)
+        elif kind.startswith("__"):
+            # The others of this form stand for tensors and plain values.
+            own = kind != "__lambda__"
+        else:
+            own = ">" not in name and module.split(".")[0] in (
+                "builtins",
+                "keras",
+            )
+        if not own:
             found.add(name)
     return found
+
+
+def _is_keras_function(name):
+    return any(
+        callable(getattr(module, name, None))
+        for module in (
+            keras.activations,
+            keras.initializers,
+            keras.losses,
+            keras.metrics,
+            keras.regularizers,
+        )
+    )

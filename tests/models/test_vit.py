@@ -185,20 +185,6 @@ def test_dense_file_holds_stock_layers_only(tmp_path):
     )
 
 
-def test_foreign_compile_state_is_left_out(tmp_path, rng):
-    @keras.saving.register_keras_serializable(package="elsewhere")
-    class OwnAdam(keras.optimizers.Adam):
-        pass
-
-    model = ViTImageClassifier.from_preset(
-        "ones_vit_tiny", num_classes=3, num_layers=1
-    )
-    model.compile(OwnAdam(), "mse")
-    model.save(tmp_path / "student.keras")
-    loaded = keras.models.load_model(tmp_path / "student.keras")
-    assert not loaded.compiled
-
-
 def test_failed_save_leaves_no_file(tmp_path, monkeypatch):
     model = ViTImageClassifier.from_preset(
         "ones_vit_tiny", num_classes=3, num_layers=1
@@ -318,6 +304,10 @@ def test_to_dense_shares_names_and_width():
         ({"image_shape": (8, 8)}, r"`image_shape=\(8, 8\)`"),
         ({"num_heads": 5}, "`hidden_dim=32`, `num_heads=5`"),
         ({"expert_every": 2}, "`expert_every=2`"),
+        (
+            {"share_layers": False, "expert_every": 9},
+            "`expert_every=9`, `num_layers=4`",
+        ),
         ({"top_k": 9}, "`top_k=9`, `num_experts=4`"),
         ({"num_classes": 0}, "`num_classes=0`"),
     ],

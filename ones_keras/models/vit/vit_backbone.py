@@ -56,7 +56,8 @@ class ViTBackbone(PortableSaving, Backbone):
 
     Raises:
         ValueError: If an argument is out of its range, the patches do not
-            tile the image, or `expert_every` is given with shared layers.
+            tile the image, or `expert_every` is given with shared layers or
+            leaves no block with experts.
 
     Example:
 
@@ -126,6 +127,12 @@ class ViTBackbone(PortableSaving, Backbone):
                 "`expert_every` must be 1 with `share_layers`. Received: "
                 f"`share_layers={share_layers}`, "
                 f"`expert_every={expert_every}`."
+            )
+        if num_experts is not None and expert_every > num_layers:
+            raise ValueError(
+                "With experts `expert_every` must be at most `num_layers`, or "
+                "no block has any. Received: "
+                f"`expert_every={expert_every}`, `num_layers={num_layers}`."
             )
 
         # === Layers ===

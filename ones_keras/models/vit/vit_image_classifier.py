@@ -142,7 +142,8 @@ class ViTImageClassifier(PortableSaving, PlainTraining, ImageClassifier):
             load_weights: bool. Whether a folder's weights are loaded. Defaults
                 to `True`.
             **overrides: Arguments of the classifier or of its backbone that
-                replace the preset's, `dropout` in both; of a folder only
+                replace the preset's, `dropout` in both. `activation` is the
+                feed-forward layers', as the head has none; of a folder only
                 `num_classes` and `dtype` can be replaced.
 
         Example:
