@@ -1,3 +1,5 @@
+import functools
+
 import keras
 
 from ones_keras.layers import DenseFeedForward, MoEFeedForward
@@ -26,28 +28,35 @@ def dense_student(teacher):
         return teacher.to_dense()
 
     name = f"{teacher.name}_student"
-    clone = _clone(teacher, name)
+    clone = _clone(teacher, name, {})
     return PortableStudent(clone.input, clone.output, name=name)
 
 
-def _clone(model, name):
+def _clone(model, name, clones):
     # A fresh functional wrapper: `clone_model` takes neither Sequential models
     # nor subclasses of Functional with a call function.
     graph = getattr(model, "_functional", model)
     return keras.models.clone_model(
         keras.Model(graph.input, graph.output, name=name),
         call_function=_call_layer,
-        clone_function=_clone_layer,
+        clone_function=functools.partial(_clone_layer, clones=clones),
     )
 
 
-def _clone_layer(layer):
+def _clone_layer(layer, clones):
+    # A layer that several nested models share stays one layer.
+    if id(layer) not in clones:
+        clones[id(layer)] = _new_layer(layer, clones)
+    return clones[id(layer)]
+
+
+def _new_layer(layer, clones):
     if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
         # A nested functional model; `recursive=True` would forget the call
         # function on the way.
-        return _clone(layer, layer.name)
+        return _clone(layer, layer.name, clones)
     if not isinstance(layer, MoEFeedForward):
-        return layer.__class__.from_config(_unfrozen(layer.get_config()))
+        return layer.__class__.from_config(_plain(layer.get_config()))
     return DenseFeedForward(
         layer.intermediate_dim,
         layer.activation,
@@ -61,19 +70,22 @@ def _clone_layer(layer):
 def _call_layer(layer, *args, **kwargs):
     if isinstance(layer, DenseFeedForward):
         # Neither `mask` nor `training` means anything to it.
-        return layer.inline(
-            *args, *(kwargs[k] for k in kwargs if k == "inputs")
-        )
+        return layer.inline(args[0] if args else kwargs["inputs"])
     return layer(*args, **kwargs)
 
 
-def _unfrozen(config):
-    # On TensorFlow what is built frozen stays so.
+def _plain(config):
+    """`config` of a layer that is neither frozen nor adapted.
+
+    On TensorFlow what is built frozen stays so, and beside a LoRA the kernel
+    would.
+    """
     if isinstance(config, dict):
         return {
-            key: True if key == "trainable" else _unfrozen(value)
+            key: True if key == "trainable" else _plain(value)
             for key, value in config.items()
+            if key not in ("lora_rank", "lora_alpha")
         }
     if isinstance(config, (list, tuple)):
-        return type(config)(_unfrozen(value) for value in config)
+        return type(config)(_plain(value) for value in config)
     return config

@@ -1,6 +1,8 @@
 import keras
 from absl import logging
 
+from ones_keras.data.input_batches import input_batches
+
 # Importing a method's module registers it.
 from ones_keras.gathering import average, sum, svd, top_k  # noqa: F401
 from ones_keras.gathering.dense_student import dense_student
@@ -40,10 +42,10 @@ def gather(
             baseline: `"switch"` copies the matching layers and leaves the
             feed-forward layers random, `"random"` copies nothing. Defaults to
             `"svd"`, the paper's.
-        calibration_data: NumPy array or iterable of batches, or `None`. Inputs
-            of the teacher, unlabelled or `(x, y)`, on which the report
-            measures the distance of each gathered layer from its MoE layer.
-            Defaults to `None`.
+        calibration_data: Array, dict of arrays or iterable of batches, or
+            `None`. Inputs of the teacher, in batches also `(x, y)`, on which
+            the report measures the distance of each gathered layer from its
+            MoE layer. Defaults to `None`.
         return_report: bool. Whether to return the report too. Defaults to
             `False`.
         **options: Options of the method: `svd_ratio` and `scale` of `"svd"`,
@@ -86,6 +88,9 @@ def gather(
             f"`calibration_data={type(calibration_data).__name__}`."
         )
     moe_layers = _check_teacher(teacher)
+    batches = None
+    if calibration_data is not None:
+        batches = input_batches(calibration_data, name="calibration_data")
 
     # Before anything is built, so that a bad option costs nothing.
     gathered = {}
@@ -103,11 +108,18 @@ def gather(
         copied = copy_matched_layers(graph_layers(teacher), student_layers)
     for name, weights in gathered.items():
         set_dense_weights(student_layers, name, weights)
-    made = {f"{name}_{part}" for name in gathered for part in ("up", "down")}
+    # By layer, as one that nested models share has several names.
+    filled = {
+        id(student_layers[name])
+        for name in (
+            *copied,
+            *(f"{name}_{part}" for name in gathered for part in ("up", "down")),
+        )
+    }
     fresh = sorted(
         name
         for name, layer in student_layers.items()
-        if layer.weights and name not in made and name not in copied
+        if layer.weights and id(layer) not in filled
     )
     if fresh and chosen.gather_layer is not None:
         logging.warning(
@@ -119,9 +131,9 @@ def gather(
         return student
 
     errors, num_tokens = {}, 0
-    if calibration_data is not None:
+    if batches is not None:
         errors, num_tokens = layer_errors(
-            teacher, moe_layers, student_layers, calibration_data
+            teacher, moe_layers, student_layers, batches
         )
     report = GatheringReport(
         method=method,
@@ -148,11 +160,10 @@ def _check_teacher(teacher):
             "`teacher` must be a functional `keras.Model` that is built. "
             f"Received: `teacher={teacher}`."
         )
-    found = {
-        name: layer
-        for name, layer in graph_layers(teacher).items()
-        if isinstance(layer, MoEFeedForward)
-    }
+    found = {}
+    for name, layer in graph_layers(teacher).items():
+        if isinstance(layer, MoEFeedForward) and layer not in found.values():
+            found[name] = layer
     hidden = [
         layer.name
         for layer in set(find_moe_layers(teacher)) - set(found.values())

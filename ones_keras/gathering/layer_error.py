@@ -2,24 +2,33 @@ import keras
 import numpy as np
 from keras import ops
 
-from ones_keras.data.input_batches import input_batches
 from ones_keras.layers.record_inputs import record_inputs
 from ones_keras.without_autograd import without_autograd
 
 
-def layer_errors(teacher, moe_layers, student_layers, data):
+def layer_errors(teacher, moe_layers, student_layers, batches):
     """Distance of each gathered layer from the MoE layer it replaces.
 
     Both are fed the tokens that reach the MoE layer in the teacher, at
     inference; a shared layer pools all its depths, and padding is left out.
 
+    Args:
+        teacher: `keras.Model`.
+        moe_layers: dict from name to `MoEFeedForward`.
+        student_layers: dict from name to layer, with `<name>_up` and
+            `<name>_down` of each.
+        batches: iterable of inputs of the teacher.
+
     Returns:
         A dict from layer name to `|student - MoE| / |MoE|` in the Frobenius
         norm, and the number of tokens of one layer (the most, if they differ).
+
+    Raises:
+        ValueError: If a layer gets no token.
     """
     squares = {name: np.zeros(2) for name in moe_layers}
     num_tokens = dict.fromkeys(moe_layers, 0)
-    for batch in input_batches(data):
+    for batch in batches:
         with (
             record_inputs(list(moe_layers.values())) as calls,
             keras.StatelessScope(),

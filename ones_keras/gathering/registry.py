@@ -50,6 +50,12 @@ def register_method(name):
     The function takes the `ExpertWeights` of one layer, and its options as
     keyword-only arguments, and returns `DenseWeights`.
 
+    Args:
+        name: string.
+
+    Returns:
+        A decorator that registers a function and returns it.
+
     Example:
 
     ```python
@@ -72,7 +78,7 @@ def register_method(name):
 
 def get_method(name):
     """The registered `Method` of that name, or an error that lists them."""
-    if name not in METHODS:
+    if not isinstance(name, str) or name not in METHODS:
         raise ValueError(
             f"`method` must be one of {sorted(METHODS)}. Received: "
             f"`method={name!r}`."

@@ -1,3 +1,5 @@
+import numbers
+
 import numpy as np
 
 from ones_keras.gathering.expert_weights import DenseWeights
@@ -32,7 +34,7 @@ def svd_gather(experts, *, svd_ratio=0.75, scale="none"):
         - [One Student Knows All Experts Know](https://arxiv.org/abs/2201.10890),
           Eq. 9-14
     """
-    if not 0 < svd_ratio <= 1:
+    if not isinstance(svd_ratio, numbers.Real) or not 0 < svd_ratio <= 1:
         raise ValueError(
             f"`svd_ratio` must be in (0, 1]. Received: `svd_ratio={svd_ratio}`."
         )

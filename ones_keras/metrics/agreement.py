@@ -44,8 +44,8 @@ def teacher_agreement(teacher, student, data, batch_size=128):
             `(batch_size, ..., num_classes)`; a model that ends in a softmax
             gives a wrong divergence.
         student: `keras.Model`. Of the same output shape.
-        data: NumPy array of inputs, or an iterable of batches such as a
-            finite `tf.data.Dataset`, whose elements are `x`, `(x, y)` or
+        data: Array of inputs, dict of arrays, or an iterable of batches such
+            as a finite `tf.data.Dataset`, whose elements are `x`, `(x, y)` or
             `(x, y, sample_weight)`; only `x` is used.
         batch_size: int. Batch size, where `data` is an array. Defaults to
             `128`.
@@ -54,8 +54,8 @@ def teacher_agreement(teacher, student, data, batch_size=128):
         A `TeacherAgreement`.
 
     Raises:
-        ValueError: If `data` is empty or repeats for ever, or the two models
-            disagree about the shape of the logits.
+        ValueError: If `data` is a tuple or empty or repeats for ever, or the
+            two models disagree about the shape of the logits.
 
     Example:
 

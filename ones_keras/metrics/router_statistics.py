@@ -134,8 +134,8 @@ def router_statistics(model, data, batch_size=128):
 
     Args:
         model: `keras.Model` with `MoEFeedForward` layers, at any depth.
-        data: NumPy array of inputs as `model(x)` takes them, or an iterable of
-            batches such as a finite `tf.data.Dataset`, whose elements are `x`,
+        data: Array of inputs, dict of arrays, or an iterable of batches such
+            as a finite `tf.data.Dataset`, whose elements are `x`,
             `(x, y)` or `(x, y, sample_weight)`; only `x` is used.
         batch_size: int. Batch size, where `data` is an array. Defaults to
             `128`.
@@ -145,7 +145,7 @@ def router_statistics(model, data, batch_size=128):
 
     Raises:
         ValueError: If the model has no `MoEFeedForward` layer or two of equal
-            name, or `data` holds no token or repeats for ever.
+            name, or `data` is a tuple, holds no token or repeats for ever.
 
     Example:
 

@@ -231,6 +231,8 @@ def test_mixed_precision_and_unshared_vit_moe(images):
         ({"method": "svdd"}, r"one of \['average'.*`method='svdd'`"),
         ({"method": "svd", "ratio": 0.5}, r"no option \['ratio'\]"),
         ({"method": "switch", "svd_ratio": 0.5}, "no option"),
+        ({"method": ["svd"]}, r"`method=\['svd'\]`"),
+        ({"method": "svd", "svd_ratio": None}, "`svd_ratio=None`"),
         ({"method": "sum", "down_scale": None}, "`down_scale=None`"),
         ({"calibration_data": np.ones(2)}, "`return_report=False`"),
     ],
@@ -275,38 +277,6 @@ def test_measuring_leaves_a_stateful_layer_of_the_teacher_as_it_was():
         return_report=True,
     )
     assert float(counter.count) == before
-
-
-def test_experts_in_a_shared_nested_sequential():
-    block = keras.Sequential(
-        [
-            keras.Input((5,)),
-            keras.layers.Dense(5),
-            MoEFeedForward(2, 3, top_k=2, name="moe"),
-        ],
-        name="block",
-    )
-    inputs = keras.Input((5,))
-    # Keyword arguments are taken, too.
-    outputs = MoEFeedForward(2, 3, name="last")(inputs=block(block(inputs)))
-    model = keras.Model(inputs, outputs)
-    # One expert alone is the layer, if its gates sum to 1.
-    for layer in (block.get_layer("moe"), model.get_layer("last")):
-        layer.renormalize_gates = True
-        for weight in (
-            layer.up_kernel,
-            layer.up_bias,
-            layer.down_kernel,
-            layer.down_bias,
-        ):
-            value = to_numpy(weight)
-            weight.assign(np.broadcast_to(value[:1], value.shape))
-    student = ones_keras.gather(model, "average")
-    assert student.get_layer("block").count_params() < block.count_params()
-    x = np.linspace(-1, 1, 10, dtype="float32").reshape(2, 5)
-    np.testing.assert_allclose(
-        to_numpy(student(x)), to_numpy(model(x)), atol=1e-5
-    )
 
 
 def test_teachers_that_cannot_be_gathered():
