@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
+
+from ones_keras.validation import check_positive_int
 
 _MAX_SEED = 2**31 - 1
 
@@ -81,7 +82,7 @@ class ImageDataset:
         Raises:
             ValueError: If an argument is out of range.
         """
-        _check_positive("batch_size", batch_size)
+        check_positive_int("batch_size", batch_size)
         if not 0 <= seed <= _MAX_SEED:
             raise ValueError(
                 f"`seed` must lie in [0, {_MAX_SEED}]. Received: `seed={seed}`."
@@ -95,7 +96,7 @@ class ImageDataset:
             batch_size, seed, start_step
         )
         if steps is not None:
-            _check_positive("steps", steps)
+            check_positive_int("steps", steps)
             batches = batches.take(steps)
         return batches.prefetch(tf.data.AUTOTUNE)
 
@@ -107,17 +108,6 @@ class ImageDataset:
         """Returns the test split, in a fixed order, once."""
         return self._evaluation(self.test_split, batch_size)
 
-    def steps_per_epoch(self, batch_size):
-        """Returns after how many batches every example was seen once."""
-        return int(np.ceil(len(self.train_split) / batch_size))
-
     def _evaluation(self, split, batch_size):
-        _check_positive("batch_size", batch_size)
+        check_positive_int("batch_size", batch_size)
         return split.batches(batch_size).prefetch(tf.data.AUTOTUNE)
-
-
-def _check_positive(name, value):
-    if value < 1:
-        raise ValueError(
-            f"`{name}` must be at least 1. Received: `{name}={value}`."
-        )

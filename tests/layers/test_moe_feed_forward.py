@@ -211,6 +211,17 @@ def test_mask_flows_through_a_functional_model(rng):
     assert np.all(abs(result[0, :2]).max(-1) > 0)
 
 
+@pytest.mark.parametrize("dispatch", ["sparse", "einsum"])
+def test_padding_may_hold_anything(dispatch, rng):
+    layer = MoEFeedForward(3, HIDDEN, dispatch=dispatch)
+    tokens = rng.normal(size=(4, DIM)).astype("float32")
+    expected = to_numpy(layer(tokens))[:3]
+    tokens[3] = np.nan
+    result = to_numpy(layer(tokens, mask=np.arange(4) < 3))
+    np.testing.assert_allclose(result[:3], expected, atol=1e-6)
+    assert np.all(result[3] == 0)
+
+
 # Keras compiles by XLA on TensorFlow by itself only where there is a GPU.
 @pytest.mark.parametrize(
     "jit",

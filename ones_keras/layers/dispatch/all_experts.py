@@ -7,6 +7,9 @@ def all_experts_feed_forward(tokens, routing, bank, activation):
     This is Eq. 1 of OneS as written. It costs `num_experts / top_k` times the
     sparse path and is what that one is tested and timed against.
     """
+    # What is not finite in padding would stay so when weighted by zero.
+    used = ops.any(routing.gates > 0, axis=1, keepdims=True)
+    tokens = ops.where(used, tokens, ops.zeros_like(tokens))
     num_experts = bank.up_kernel.shape[0]
     chosen = routing.experts[..., None] == ops.arange(num_experts)
     weights = ops.sum(
