@@ -29,6 +29,7 @@ one.
 import dataclasses
 import importlib.util
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -169,6 +170,8 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
     start = time.time()
+    # Every model is traced anew, of which TensorFlow warns at length.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         settings = read_settings()
         check_output_path(settings)
