@@ -1,4 +1,4 @@
-"""What a run of `imagenet_ones.py` is made of, and the named configurations."""
+"""What a run of an image recipe is made of, and the named configurations."""
 
 import dataclasses
 import math
@@ -50,8 +50,8 @@ HELP = {
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageSettings:
-    """Every setting of a run, described in `HELP`."""
+class TrainingSettings:
+    """Data, teacher and training, described in `HELP`."""
 
     dataset: str = "digits"
     data_dir: str = ""
@@ -60,12 +60,8 @@ class ImageSettings:
     patch_size: int = 0
     num_layers: int = 0
     capacity_factor: float = 0.0
-    teacher: str = ""
-    methods: tuple[str, ...] = ("distill", "switch", "svd", "top_k")
-    ablation: bool = False
     seeds: tuple[int, ...] = (0,)
     teacher_steps: int = 400
-    student_steps: int = 400
     batch_size: int = 128
     evaluation_batch_size: int = 256
     optimizer: str = "adamw"
@@ -77,47 +73,63 @@ class ImageSettings:
     mixup: float = 0.0
     alpha: float = 0.25
     temperature: float = 1.0
-    svd_ratio: float = 0.75
     evaluations: int = 5
 
     def check(self):
         """Raise a `ValueError` on the first setting that cannot work."""
-        unknown = sorted(set(self.methods) - set(GATHER_METHOD))
-        if unknown:
-            _refuse("methods", unknown, f"names among {sorted(GATHER_METHOD)}")
         if self.optimizer not in OPTIMIZERS:
-            _refuse("optimizer", self.optimizer, f"one of {OPTIMIZERS}")
-        if len(set(self.methods)) < len(self.methods):
-            _refuse("methods", self.methods, "different names")
+            refuse("optimizer", self.optimizer, f"one of {OPTIMIZERS}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            _refuse("seeds", self.seeds, "one or more different integers")
+            refuse("seeds", self.seeds, "one or more different integers")
         if max(self.seeds) >= 2**31:
-            _refuse("seeds", self.seeds, "below 2**31")
+            refuse("seeds", self.seeds, "below 2**31")
         for name in (
             "teacher_steps",
-            "student_steps",
             "batch_size",
             "evaluation_batch_size",
             "evaluations",
         ):
             if getattr(self, name) < 1:
-                _refuse(name, getattr(self, name), "at least 1")
+                refuse(name, getattr(self, name), "at least 1")
         for name in ("learning_rate", "student_learning_rate", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
-                _refuse(name, getattr(self, name), "positive")
+                refuse(name, getattr(self, name), "positive")
         for name in ("warmup_share", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
-                _refuse(name, getattr(self, name), "in [0, 1)")
+                refuse(name, getattr(self, name), "in [0, 1)")
         if not 0 <= self.alpha <= 1:
-            _refuse("alpha", self.alpha, "in [0, 1]")
+            refuse("alpha", self.alpha, "in [0, 1]")
         for name in ("mixup", "weight_decay", "capacity_factor"):
             if not 0 <= getattr(self, name) < math.inf:
-                _refuse(name, getattr(self, name), "0 or more")
+                refuse(name, getattr(self, name), "0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSettings(TrainingSettings):
+    """Every setting of a run of `imagenet_ones.py`, described in `HELP`."""
+
+    teacher: str = ""
+    methods: tuple[str, ...] = ("distill", "switch", "svd", "top_k")
+    ablation: bool = False
+    student_steps: int = 400
+    svd_ratio: float = 0.75
+
+    def check(self):
+        """Raise a `ValueError` on the first setting that cannot work."""
+        super().check()
+        unknown = sorted(set(self.methods) - set(GATHER_METHOD))
+        if unknown:
+            refuse("methods", unknown, f"names among {sorted(GATHER_METHOD)}")
+        if len(set(self.methods)) < len(self.methods):
+            refuse("methods", self.methods, "different names")
+        if self.student_steps < 1:
+            refuse("student_steps", self.student_steps, "at least 1")
         if not 0 < self.svd_ratio <= 1:
-            _refuse("svd_ratio", self.svd_ratio, "in (0, 1]")
+            refuse("svd_ratio", self.svd_ratio, "in (0, 1]")
 
 
-def _refuse(name, value, expected):
+def refuse(name, value, expected):
+    """Raise a `ValueError` about a flag."""
     raise ValueError(
         f"`--{name}` must be {expected}. Received: `--{name}={value}`."
     )

@@ -72,22 +72,28 @@ def load_teacher(settings, images):
     return teacher
 
 
+def check_patches(settings, images):
+    """A fresh teacher, refused if its attention would not fit anywhere."""
+    teacher = build_teacher(settings, images)
+    patches = int(np.prod(images.image_shape[:2]))
+    patches //= teacher.backbone.patch_size**2
+    if patches > MAX_PATCHES:
+        raise ValueError(
+            f"{patches} patches an image are more than {MAX_PATCHES}: "
+            "choose a `--model` for images of this size, a larger "
+            "`--patch_size` or a smaller `--image_size`. Received: "
+            f"`--model={settings.model}`, images of shape "
+            f"{images.image_shape}."
+        )
+    return teacher
+
+
 def rehearse(settings, images):
     """Say what is wrong with the models before any training starts."""
     if settings.teacher:
         teacher = load_teacher(settings, images)
     else:
-        teacher = build_teacher(settings, images)
-        patches = int(np.prod(images.image_shape[:2]))
-        patches //= teacher.backbone.patch_size**2
-        if patches > MAX_PATCHES:
-            raise ValueError(
-                f"{patches} patches an image are more than {MAX_PATCHES}: "
-                "choose a `--model` for images of this size, a larger "
-                "`--patch_size` or a smaller `--image_size`. Received: "
-                f"`--model={settings.model}`, images of shape "
-                f"{images.image_shape}."
-            )
+        teacher = check_patches(settings, images)
     student = ones_keras.gather(teacher, method="switch")
     ones_keras.Distiller(
         teacher,

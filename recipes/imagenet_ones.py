@@ -26,11 +26,6 @@ seed, and seeds can be trained by several processes and put together by a last
 one.
 """
 
-import dataclasses
-import importlib.util
-import json
-import logging
-import os
 import pathlib
 import shutil
 import sys
@@ -38,9 +33,17 @@ import time
 
 from absl import app, flags
 from image_settings import CONFIGS, HELP, ImageSettings
+from launch import (
+    check_output_path,
+    choose_backend,
+    define_flags,
+    load_images,
+    make_output_dir,
+    output_path,
+    read_settings,
+)
 
 FLAGS = flags.FLAGS
-KERAS_DATASETS = ("fashion_mnist", "cifar10", "cifar100")
 OF_A_FRESH_TEACHER = (
     "model",
     "patch_size",
@@ -49,143 +52,40 @@ OF_A_FRESH_TEACHER = (
     "learning_rate",
 )
 
-flags.DEFINE_enum(
-    "config", "default", sorted(CONFIGS), "Settings to start from."
-)
-flags.DEFINE_string(
-    "output_dir", None, "Folder of the results; default runs/<config>."
-)
-flags.DEFINE_enum(
-    "backend",
-    None,
-    ["tensorflow", "jax", "torch"],
-    "Keras backend; default the environment variable KERAS_BACKEND.",
-)
-for _field in dataclasses.fields(ImageSettings):
-    _define = {
-        str: flags.DEFINE_string,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        bool: flags.DEFINE_bool,
-        tuple[str, ...]: flags.DEFINE_list,
-        tuple[int, ...]: flags.DEFINE_list,
-    }[_field.type]
-    # No default here, so that a flag that was given is told from one that was
-    # not: only those replace what the configuration says.
-    _default = "" if _field.default == "" else f" Default {_field.default}."
-    _define(_field.name, None, HELP[_field.name] + _default)
+define_flags(ImageSettings, HELP, CONFIGS)
 
 
-def read_settings():
-    """The configuration with the flags given on the command line over it."""
-    given = {}
-    for field in dataclasses.fields(ImageSettings):
-        value = FLAGS[field.name].value
-        if value is None:
-            continue
-        if field.name == "seeds":
-            if not all(seed.isdigit() for seed in value):
-                raise ValueError(
-                    "`--seeds` must be integers of 0 or more, separated by "
-                    f"commas. Received: `--seeds={','.join(value)}`."
-                )
-            value = [int(seed) for seed in value]
-        given[field.name] = tuple(value) if isinstance(value, list) else value
-    settings = ImageSettings(**{**CONFIGS[FLAGS.config], **given})
-    settings.check()
-    if settings.teacher:
-        for name in OF_A_FRESH_TEACHER:
-            if name in given:
-                raise ValueError(
-                    f"`--{name}` says how a teacher is made and cannot change "
-                    f"one that is given. Received: `--{name}={given[name]}`, "
-                    f"`--teacher={settings.teacher}`."
-                )
-        if settings.ablation != ("teacher_steps" in given):
+def check_teacher_flags(settings, given):
+    """Refuse flags that say how a teacher is made beside one that is made."""
+    if not settings.teacher:
+        return
+    for name in OF_A_FRESH_TEACHER:
+        if name in given:
             raise ValueError(
-                "With `--teacher`, `--teacher_steps` says how long it was "
-                "trained, for the `--ablation` to train a dense model as long, "
-                "and is given with it alone. Received: "
-                f"`--teacher={settings.teacher}`, "
-                f"`--ablation={settings.ablation}`, "
-                f"`--teacher_steps={given.get('teacher_steps')}`."
+                f"`--{name}` says how a teacher is made and cannot change "
+                f"one that is given. Received: `--{name}={given[name]}`, "
+                f"`--teacher={settings.teacher}`."
             )
-    return settings
-
-
-def output_path():
-    return pathlib.Path(FLAGS.output_dir or f"runs/{FLAGS.config}")
-
-
-def check_output_path(settings):
-    """Refuse a folder that cannot be written, and leave nothing behind."""
-    output = output_path()
-    for path in (output, *(output / f"seed_{seed}" for seed in settings.seeds)):
-        # What will be made lies in the nearest folder that is there.
-        nearest = next(p for p in (path, *path.parents) if os.path.lexists(p))
-        if not os.path.isdir(nearest) or not os.access(
-            nearest, os.W_OK | os.X_OK
-        ):
-            raise ValueError(
-                "The output folder cannot be written. Received: "
-                f"`--output_dir={output}` ({nearest} is no folder that can be "
-                "written)."
-            )
-
-
-def make_output_dir(settings):
-    """The output folder, with the launch configuration."""
-    from ones_keras.write_aside import write_aside
-
-    path = output_path()
-    launch = {
-        "command": [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]],
-        "config": FLAGS.config,
-        "settings": dataclasses.asdict(settings),
-    }
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with write_aside(path / "launch.json") as aside:
-            aside.write_text(json.dumps(launch, indent=2) + "\n")
-    except OSError as error:
+    if settings.ablation != ("teacher_steps" in given):
         raise ValueError(
-            "The output folder cannot be written. Received: "
-            f"`--output_dir={path}` ({error})."
-        ) from error
-    return path
-
-
-def load_images(settings):
-    from ones_keras.data import load_image_dataset
-
-    data_dir = settings.data_dir or None
-    if settings.dataset in KERAS_DATASETS:
-        data_dir = None  # It was the KERAS_HOME, see `main`.
-    return load_image_dataset(
-        settings.dataset, data_dir, settings.image_size or None
-    )
+            "With `--teacher`, `--teacher_steps` says how long it was "
+            "trained, for the `--ablation` to train a dense model as long, "
+            "and is given with it alone. Received: "
+            f"`--teacher={settings.teacher}`, "
+            f"`--ablation={settings.ablation}`, "
+            f"`--teacher_steps={given.get('teacher_steps')}`."
+        )
 
 
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
     start = time.time()
-    # Every model is traced anew, of which TensorFlow warns at length.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        settings = read_settings()
+        settings, given = read_settings(ImageSettings, CONFIGS)
+        check_teacher_flags(settings, given)
         check_output_path(settings)
-        # Keras reads both when it is imported, so flags come first.
-        if FLAGS.backend:
-            if importlib.util.find_spec(FLAGS.backend) is None:
-                raise ValueError(
-                    f"{FLAGS.backend} is not installed; `pip install "
-                    f"'ones_keras[{FLAGS.backend}]'` installs it. Received: "
-                    f"`--backend={FLAGS.backend}`."
-                )
-            os.environ["KERAS_BACKEND"] = FLAGS.backend
-        if settings.data_dir and settings.dataset in KERAS_DATASETS:
-            os.environ["KERAS_HOME"] = settings.data_dir
+        choose_backend(settings)
         images = load_images(settings)
         from image_study import rehearse
         from seed_record import load_seed

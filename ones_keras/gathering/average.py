@@ -1,6 +1,5 @@
-from ones_keras.gathering.expert_weights import DenseWeights
 from ones_keras.gathering.registry import register_method
-from ones_keras.gathering.scaling import check_scale
+from ones_keras.gathering.scaling import check_scale, scale_down
 
 
 @register_method("average")
@@ -19,10 +18,5 @@ def average_experts(experts, *, down_scale=1.0):
           abstract; the formula is our reading
     """
     check_scale("down_scale", down_scale)
-    return DenseWeights(
-        experts.up_kernel.mean(0),
-        experts.up_bias.mean(0),
-        experts.down_kernel.mean(0) * down_scale,
-        experts.down_bias.mean(0),
-        details={},
-    )
+    mean = experts.combine(lambda stack: stack.mean(0, dtype="float64"))
+    return scale_down(mean, down_scale)

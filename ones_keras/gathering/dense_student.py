@@ -1,5 +1,3 @@
-import functools
-
 import keras
 
 from ones_keras.layers import DenseFeedForward, MoEFeedForward
@@ -17,54 +15,60 @@ class PortableStudent(PortableSaving, keras.Model):
     is_sparse = False
 
 
-def dense_student(teacher):
+def dense_student(teacher, intermediate_dim=None):
     """A freshly initialised dense model of the teacher's architecture.
 
     A model family with a `to_dense()` of its own is asked for it. Any other
     functional model is cloned with each `MoEFeedForward` replaced by the two
     stock layers of a `DenseFeedForward`, named `<layer>_up` and `<layer>_down`.
+    These have the width of an expert where `intermediate_dim` is `None`.
     """
     if hasattr(teacher, "to_dense"):
-        return teacher.to_dense()
+        return teacher.to_dense(intermediate_dim)
 
     name = f"{teacher.name}_student"
-    clone = _clone(teacher, name, {})
+    clone = _Cloner(intermediate_dim).clone(teacher, name)
     return PortableStudent(clone.input, clone.output, name=name)
 
 
-def _clone(model, name, clones):
-    # A fresh functional wrapper: `clone_model` takes neither Sequential models
-    # nor subclasses of Functional with a call function.
-    graph = getattr(model, "_functional", model)
-    return keras.models.clone_model(
-        keras.Model(graph.input, graph.output, name=name),
-        call_function=_call_layer,
-        clone_function=functools.partial(_clone_layer, clones=clones),
-    )
+class _Cloner:
+    """Clones a model layer by layer, one with experts as one without."""
 
+    def __init__(self, intermediate_dim):
+        self._intermediate_dim = intermediate_dim
+        self._clones = {}
 
-def _clone_layer(layer, clones):
-    # A layer that several nested models share stays one layer.
-    if id(layer) not in clones:
-        clones[id(layer)] = _new_layer(layer, clones)
-    return clones[id(layer)]
+    def clone(self, model, name):
+        # A fresh functional wrapper: `clone_model` takes neither Sequential
+        # models nor subclasses of Functional with a call function.
+        graph = getattr(model, "_functional", model)
+        return keras.models.clone_model(
+            keras.Model(graph.input, graph.output, name=name),
+            call_function=_call_layer,
+            clone_function=self._layer,
+        )
 
+    def _layer(self, layer):
+        # A layer that several nested models share stays one layer.
+        if id(layer) not in self._clones:
+            self._clones[id(layer)] = self._new_layer(layer)
+        return self._clones[id(layer)]
 
-def _new_layer(layer, clones):
-    if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
-        # A nested functional model; `recursive=True` would forget the call
-        # function on the way.
-        return _clone(layer, layer.name, clones)
-    if not isinstance(layer, MoEFeedForward):
-        return layer.__class__.from_config(_plain(layer.get_config()))
-    return DenseFeedForward(
-        layer.intermediate_dim,
-        layer.activation,
-        kernel_initializer=layer.kernel_initializer,
-        bias_initializer=layer.bias_initializer,
-        dtype=layer.dtype_policy,
-        name=layer.name,
-    )
+    def _new_layer(self, layer):
+        if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+            # A nested functional model; `recursive=True` would forget the call
+            # function on the way.
+            return self.clone(layer, layer.name)
+        if not isinstance(layer, MoEFeedForward):
+            return layer.__class__.from_config(_plain(layer.get_config()))
+        return DenseFeedForward(
+            self._intermediate_dim or layer.intermediate_dim,
+            layer.activation,
+            kernel_initializer=layer.kernel_initializer,
+            bias_initializer=layer.bias_initializer,
+            dtype=layer.dtype_policy,
+            name=layer.name,
+        )
 
 
 def _call_layer(layer, *args, **kwargs):

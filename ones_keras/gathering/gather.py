@@ -1,15 +1,13 @@
 import keras
 from absl import logging
 
-from ones_keras.data.input_batches import input_batches
-
-# Importing a method's module registers it.
-from ones_keras.gathering import average, sum, svd, top_k  # noqa: F401
+from ones_keras.gathering import methods  # noqa: F401
+from ones_keras.gathering.calibration_batches import CalibrationBatches
 from ones_keras.gathering.dense_student import dense_student
-from ones_keras.gathering.expert_weights import ExpertWeights
+from ones_keras.gathering.gather_layers import LayerGatherer
 from ones_keras.gathering.gathering_report import GatheringReport, LayerReport
-from ones_keras.gathering.layer_error import layer_errors
-from ones_keras.gathering.registry import get_method
+from ones_keras.gathering.measure_student import measure_student
+from ones_keras.gathering.registry import METHODS, get_method
 from ones_keras.gathering.transfer import (
     copy_matched_layers,
     graph_layers,
@@ -17,40 +15,64 @@ from ones_keras.gathering.transfer import (
 )
 from ones_keras.layers import MoEFeedForward
 from ones_keras.layers.record_inputs import find_moe_layers
+from ones_keras.validation import check_positive_int
 
 
 def gather(
     teacher,
     method="svd",
     *,
+    intermediate_dim=None,
     calibration_data=None,
+    calibration_tokens=16384,
+    front_to_back=False,
+    seed=0,
     return_report=False,
+    verbose=True,
     **options,
 ):
     """Gather the experts of a sparse teacher into a new dense student.
 
-    Every `MoEFeedForward` layer becomes one feed-forward layer of the width of
-    an expert, whose weights the method makes from the experts'; all other
-    layers are copied. The teacher is not changed, and shares no buffer with
-    the student. Gathering is an initialisation: distil the student next, with
-    `ones_keras.Distiller`.
+    Every `MoEFeedForward` layer becomes one feed-forward layer, whose weights
+    the method makes from the experts'; all other layers are copied. The teacher
+    is not changed, and shares no buffer with the student. Gathering is an
+    initialisation: distil the student next, with `ones_keras.Distiller`.
+
+    Methods that only look at the weights are `"svd"`, `"top_k"`, `"sum"`,
+    `"average"` and `"aligned_average"`. These also look at what the layers do
+    on `calibration_data`: `"frequency_average"`, `"select_experts"`,
+    `"select_units"`, `"matching_pursuit"`, `"least_squares"` and
+    `"layer_fit"`. Two are baselines: `"switch"` copies the matching layers and
+    leaves the feed-forward layers random, `"random"` copies nothing.
 
     Args:
         teacher: A built functional `keras.Model` with `MoEFeedForward` layers:
             a model of `ones_keras.models` or your own.
-        method: string. `"svd"`, `"top_k"`, `"sum"`, `"average"`, or a
-            baseline: `"switch"` copies the matching layers and leaves the
-            feed-forward layers random, `"random"` copies nothing. Defaults to
-            `"svd"`, the paper's.
-        calibration_data: Array, dict of arrays or iterable of batches, or
-            `None`. Inputs of the teacher, in batches also `(x, y)`, on which
-            the report measures the distance of each gathered layer from its
-            MoE layer. Defaults to `None`.
+        method: string. Name of a method. Defaults to `"svd"`, the paper's.
+        intermediate_dim: int or `None`. Hidden units of the student's
+            feed-forward layers, of methods that select or fit them; `None` is
+            those of one expert. Defaults to `None`.
+        calibration_data: Array, dict of arrays or iterable of batches that can
+            be gone through several times, or `None`. Inputs of the teacher, in
+            batches also `(x, y)`; no labels are used. A few thousand examples
+            do. With a method that takes them, the report is measured on the
+            fifth of the examples that is held out; with one that does not, on
+            all. Defaults to `None`.
+        calibration_tokens: int. Most tokens of a layer that are kept, a random
+            sample. With `E` experts and inputs of `D` dimensions they take
+            `4 * calibration_tokens * (2 * D + E)` bytes a layer. Defaults to
+            `16384`.
+        front_to_back: bool. Whether layers are gathered in their order, each
+            on the tokens that reach it when the gathered ones before it are in
+            place, its own earlier depths included if it is shared: one or two
+            passes over the data a layer in place of one for all. Defaults to
+            `False`.
+        seed: int. Of the sample of tokens. Defaults to `0`.
         return_report: bool. Whether to return the report too. Defaults to
             `False`.
-        **options: Options of the method: `svd_ratio` and `scale` of `"svd"`,
-            `down_scale` and `per_matrix` of `"top_k"`, `down_scale` of
-            `"sum"` and `"average"`.
+        verbose: bool. Whether the calibration shows its progress. Defaults to
+            `True`.
+        **options: Options of the method, described in its own docstring.
 
     Returns:
         The student, a `keras.Model`, all of it trainable, whatever is frozen in
@@ -59,7 +81,9 @@ def gather(
 
     Raises:
         ValueError: An unknown method or option, a teacher that is not
-            functional, has no experts, or has them inside a layer of its own.
+            functional, has no experts, or has them inside a layer of its own,
+            calibration data that is missing, too little or leads to values
+            that are not finite.
 
     Example:
 
@@ -69,8 +93,12 @@ def gather(
     teacher = ones_keras.models.ViTImageClassifier.from_preset(
         "widenet_vit_tiny", num_classes=10
     )
+    images = np.random.uniform(0, 255, (100, 8, 8, 1))
     student, report = ones_keras.gather(
-        teacher, method="svd", svd_ratio=0.75, return_report=True
+        teacher,
+        method="least_squares",
+        calibration_data=images,
+        return_report=True,
     )
     print(report)
     ```
@@ -81,25 +109,33 @@ def gather(
     """
     chosen = get_method(method)
     chosen.check_options(options)
-    if calibration_data is not None and not return_report:
-        raise ValueError(
-            "`calibration_data` is what the report is measured on, so it needs "
-            "`return_report=True`. Received: `return_report=False`, "
-            f"`calibration_data={type(calibration_data).__name__}`."
-        )
+    _check_arguments(
+        chosen,
+        intermediate_dim,
+        calibration_data,
+        calibration_tokens,
+        front_to_back,
+        return_report,
+    )
     moe_layers = _check_teacher(teacher)
     batches = None
     if calibration_data is not None:
-        batches = input_batches(calibration_data, name="calibration_data")
+        batches = CalibrationBatches(calibration_data)
 
     # Before anything is built, so that a bad option costs nothing.
     gathered = {}
     if chosen.gather_layer is not None:
-        for name, layer in moe_layers.items():
-            experts = ExpertWeights.from_layer(layer)
-            gathered[name] = chosen.gather_layer(experts, **options)
+        gatherer = LayerGatherer(
+            chosen, options, intermediate_dim, teacher, moe_layers
+        )
+        if chosen.needs_calibration:
+            gathered = gatherer.from_data(
+                batches, calibration_tokens, seed, front_to_back, verbose
+            )
+        else:
+            gathered = gatherer.from_weights()
 
-    student = dense_student(teacher)
+    student = dense_student(teacher, intermediate_dim)
     # A teacher that was frozen to be distilled says so in its layers' configs.
     student.trainable = True
     student_layers = graph_layers(student)
@@ -130,10 +166,15 @@ def gather(
     if not return_report:
         return student
 
-    errors, num_tokens = {}, 0
+    errors, num_tokens, agreement = {}, 0, None
     if batches is not None:
-        errors, num_tokens = layer_errors(
-            teacher, moe_layers, student_layers, batches
+        errors, num_tokens, agreement = measure_student(
+            teacher,
+            student,
+            moe_layers,
+            student_layers,
+            batches,
+            held_out_only=chosen.needs_calibration,
         )
     report = GatheringReport(
         method=method,
@@ -146,8 +187,51 @@ def gather(
         fresh=tuple(fresh),
         parameters=(teacher.count_params(), student.count_params()),
         calibration_tokens=num_tokens,
+        agreement=agreement,
     )
     return student, report
+
+
+def _check_arguments(
+    method,
+    intermediate_dim,
+    calibration_data,
+    calibration_tokens,
+    front_to_back,
+    return_report,
+):
+    check_positive_int("calibration_tokens", calibration_tokens)
+    if intermediate_dim is not None:
+        check_positive_int("intermediate_dim", intermediate_dim)
+        if not method.sets_width:
+            raise ValueError(
+                f"Method {method.name!r} makes layers of an expert's width "
+                "only. These make others: "
+                f"{sorted(m.name for m in METHODS.values() if m.sets_width)}. "
+                f"Received: `intermediate_dim={intermediate_dim}`."
+            )
+    if method.needs_calibration and calibration_data is None:
+        raise ValueError(
+            f"Method {method.name!r} goes by what the layers do on data, so it "
+            "needs `calibration_data`, some thousand inputs of the teacher "
+            "without labels. Received: `calibration_data=None`."
+        )
+    if front_to_back and not method.needs_calibration:
+        raise ValueError(
+            "`front_to_back` is about calibration data, which method "
+            f"{method.name!r} does not use. Received: `front_to_back=True`."
+        )
+    if (
+        calibration_data is not None
+        and not method.needs_calibration
+        and not return_report
+    ):
+        raise ValueError(
+            f"With method {method.name!r}, `calibration_data` is what the "
+            "report is measured on, so it needs `return_report=True`. "
+            "Received: `return_report=False`, "
+            f"`calibration_data={type(calibration_data).__name__}`."
+        )
 
 
 def _check_teacher(teacher):

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+from ones_keras.metrics.agreement import TeacherAgreement
 from ones_keras.write_aside import write_aside
 
 
@@ -17,7 +18,7 @@ class LayerReport:
             through the layer, before (router and `top_k` experts) and after.
         details: dict. What the method says: units or ranks kept.
         relative_error: float or `None`. `|student - MoE| / |MoE|` of the
-            layer's output over the calibration tokens.
+            layer's output over the report's calibration tokens.
     """
 
     name: str
@@ -41,7 +42,12 @@ class GatheringReport:
         fresh: tuple of strings. Layers of the student that keep their
             random initialisation.
         parameters: tuple of two ints. Of the whole model, before and after.
-        calibration_tokens: int. Tokens a layer's error was measured on.
+        calibration_tokens: int. Tokens a layer's error was measured on. Where
+            the method was given calibration data, they are of the examples held
+            out from it.
+        agreement: `TeacherAgreement` or `None`. Of the student, before any
+            training, with the teacher on the same examples; `None` without
+            calibration data or with outputs that are not one tensor of logits.
     """
 
     method: str
@@ -51,6 +57,7 @@ class GatheringReport:
     fresh: tuple[str, ...]
     parameters: tuple[int, int]
     calibration_tokens: int = 0
+    agreement: TeacherAgreement | None = None
 
     def to_dict(self):
         return dataclasses.asdict(self)
@@ -68,6 +75,11 @@ class GatheringReport:
             f"parameters, {len(self.copied)} layers copied, "
             f"{len(self.fresh)} fresh"
         ]
+        if self.agreement is not None:
+            lines.append(
+                f"  agreement with the teacher before training: "
+                f"{self.agreement}"
+            )
         for layer in self.layers:
             flops = " -> ".join(f"{count:,}" for count in layer.flops)
             line = (

@@ -12,8 +12,9 @@ class Method(NamedTuple):
 
     Attributes:
         name: string.
-        gather_layer: callable or `None`. From `ExpertWeights` and options to
-            `DenseWeights`; `None` leaves the student's layer fresh.
+        gather_layer: callable or `None`. From `ExpertWeights`, a `Calibration`
+            if it takes one, and options to `DenseWeights`; `None` leaves the
+            student's layer fresh.
         copy_matched: bool. Whether the layers that teacher and student share
             are copied.
     """
@@ -23,16 +24,32 @@ class Method(NamedTuple):
     copy_matched: bool = True
 
     @property
-    def options(self):
-        """Names of the options the method takes, with their defaults."""
+    def _parameters(self):
         if self.gather_layer is None:
             return {}
-        parameters = inspect.signature(self.gather_layer).parameters.values()
+        return inspect.signature(self.gather_layer).parameters
+
+    @property
+    def options(self):
+        """Names of the options the method takes, with their defaults."""
         return {
-            parameter.name: parameter.default
-            for parameter in parameters
+            name: parameter.default
+            for name, parameter in self._parameters.items()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+            and name != "intermediate_dim"
         }
+
+    @property
+    def needs_calibration(self):
+        """Whether the method is made from data, not from weights alone."""
+        return "calibration" in self._parameters
+
+    @property
+    def sets_width(self):
+        """Whether the student's layer can have another width than an expert."""
+        return self.gather_layer is None or (
+            "intermediate_dim" in self._parameters
+        )
 
     def check_options(self, options):
         """Raise a `ValueError` if one of the options is none of its own."""
@@ -43,12 +60,31 @@ class Method(NamedTuple):
                 f"{sorted(self.options)}. Received: `{options}`."
             )
 
+    def __call__(self, experts, calibration, intermediate_dim, options):
+        """`DenseWeights` of one layer, with what the function takes of these.
+
+        Args:
+            experts: `ExpertWeights`.
+            calibration: `Calibration` or `None`.
+            intermediate_dim: int or `None`, the width of an expert.
+            options: dict.
+        """
+        given = [experts]
+        if self.needs_calibration:
+            given.append(calibration)
+        if intermediate_dim is not None:
+            options = {**options, "intermediate_dim": intermediate_dim}
+        return self.gather_layer(*given, **options)
+
 
 def register_method(name):
     """Make a function a gathering method, `gather(teacher, method=name)`.
 
     The function takes the `ExpertWeights` of one layer, and its options as
-    keyword-only arguments, and returns `DenseWeights`.
+    keyword-only arguments, and returns `DenseWeights`. One that has a second
+    argument called `calibration` is given a `Calibration` there, and then needs
+    `gather(..., calibration_data=...)`. One with an option `intermediate_dim`,
+    `None` for the width of an expert, can make students of any width.
 
     Args:
         name: string.
@@ -59,11 +95,15 @@ def register_method(name):
     Example:
 
     ```python
-    from ones_keras.gathering import DenseWeights, register_method
+    from ones_keras.gathering import register_method
 
     @register_method("first_expert")
     def first_expert(experts):
-        return DenseWeights(*(weight[0] for weight in experts[:4]), details={})
+        return experts.expert(0)
+
+    @register_method("favourite_expert")
+    def favourite_expert(experts, calibration):
+        return experts.expert(calibration.load.argmax())
     ```
     """
 
@@ -76,12 +116,12 @@ def register_method(name):
     return register
 
 
-def get_method(name):
+def get_method(name, argument="method"):
     """The registered `Method` of that name, or an error that lists them."""
     if not isinstance(name, str) or name not in METHODS:
         raise ValueError(
-            f"`method` must be one of {sorted(METHODS)}. Received: "
-            f"`method={name!r}`."
+            f"`{argument}` must be one of {sorted(METHODS)}. Received: "
+            f"`{argument}={name!r}`."
         )
     return METHODS[name]
 

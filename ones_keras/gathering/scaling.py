@@ -8,3 +8,8 @@ def check_scale(name, value):
         raise ValueError(
             f"`{name}` must be positive. Received: `{name}={value}`."
         )
+
+
+def scale_down(weights, factor):
+    """`weights` with the down kernel multiplied by a factor."""
+    return weights._replace(down_kernel=weights.down_kernel * factor)

@@ -1,6 +1,5 @@
-from ones_keras.gathering.expert_weights import DenseWeights
 from ones_keras.gathering.registry import register_method
-from ones_keras.gathering.scaling import check_scale
+from ones_keras.gathering.scaling import check_scale, scale_down
 
 
 @register_method("sum")
@@ -21,10 +20,8 @@ def sum_experts(experts, *, down_scale=1.0):
           abstract; the formula is our reading
     """
     check_scale("down_scale", down_scale)
-    return DenseWeights(
-        experts.up_kernel.sum(0),
-        experts.up_bias.mean(0),
-        experts.down_kernel.sum(0) * down_scale,
-        experts.down_bias.mean(0),
-        details={},
+    total = experts.combine(
+        lambda kernels: kernels.sum(0, dtype="float64"),
+        lambda biases: biases.mean(0, dtype="float64"),
     )
+    return scale_down(total, down_scale)

@@ -4,6 +4,7 @@ import numpy as np
 
 from ones_keras.gathering.expert_weights import DenseWeights
 from ones_keras.gathering.registry import register_method
+from ones_keras.gathering.truncate import truncate
 
 SCALES = ("none", "mean", "norm")
 
@@ -42,40 +43,40 @@ def svd_gather(experts, *, svd_ratio=0.75, scale="none"):
         raise ValueError(
             f"`scale` must be one of {SCALES}. Received: `scale={scale!r}`."
         )
-    up, up_rank, up_share = _gather_kernels(experts.up_kernel, svd_ratio, scale)
-    down, down_rank, down_share = _gather_kernels(
-        experts.down_kernel, svd_ratio, scale
-    )
+    details = {}
+
+    def gather_kernels(name, kernels):
+        if kernels is None:
+            return None
+        kernel, ranks, shares = _gather_kernels(kernels, svd_ratio, scale)
+        details[f"{name}_rank"] = ranks
+        details[f"{name}_singular_share"] = shares
+        return kernel
+
+    gated = experts.gate_kernel is not None
     return DenseWeights(
-        up,
-        experts.up_bias.mean(0),
-        down,
-        experts.down_bias.mean(0),
-        details={
-            "up_rank": up_rank,
-            "down_rank": down_rank,
-            "up_singular_share": up_share,
-            "down_singular_share": down_share,
-        },
+        gather_kernels("up", experts.up_kernel),
+        experts.up_bias.mean(0, dtype="float64"),
+        gather_kernels("down", experts.down_kernel),
+        experts.down_bias.mean(0, dtype="float64"),
+        details,
+        gather_kernels("gate", experts.gate_kernel),
+        experts.gate_bias.mean(0, dtype="float64") if gated else None,
     )
 
 
 def _gather_kernels(kernels, svd_ratio, scale):
-    total = np.zeros_like(kernels[0])
+    total = np.zeros(kernels.shape[1:])
     ranks, shares = [], []
+    # One expert at a time, so that little more than the sum is in memory.
     for kernel in kernels:
-        left, values, right = np.linalg.svd(kernel, full_matrices=False)
-        # A kernel of zeros is held by any of its values.
-        held = np.cumsum(values) / (values.sum() or 1.0)
-        held[-1] = 1.0
-        # Rounding must not push a ratio of 1 past the last value.
-        rank = min(np.searchsorted(held, svd_ratio - 1e-12) + 1, len(values))
-        total += (left[:, :rank] * values[:rank]) @ right[:rank]
-        ranks.append(int(rank))
-        shares.append(float(held[rank - 1]))
+        truncated, rank, share = truncate(kernel, svd_ratio)
+        total += truncated
+        ranks.append(rank)
+        shares.append(share)
     if scale == "mean":
         total /= len(kernels)
     elif scale == "norm":
-        norms = np.linalg.norm(kernels, axis=(1, 2))
-        total *= norms.mean() / (np.linalg.norm(total) or 1.0)
+        norms = [np.linalg.norm(kernel) for kernel in kernels]
+        total *= np.mean(norms) / (np.linalg.norm(total) or 1.0)
     return total, ranks, shares

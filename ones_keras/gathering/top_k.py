@@ -3,6 +3,7 @@ import numpy as np
 from ones_keras.gathering.expert_weights import DenseWeights
 from ones_keras.gathering.registry import register_method
 from ones_keras.gathering.scaling import check_scale
+from ones_keras.gathering.units import take_units
 
 
 @register_method("top_k")
@@ -38,6 +39,11 @@ def top_k_units(experts, *, down_scale=None, per_matrix=False):
         down_scale = 1 / len(experts.up_kernel)
     up_norms = np.linalg.norm(experts.up_kernel, axis=1)
     if per_matrix:
+        if experts.gate_kernel is not None:
+            raise ValueError(
+                "`per_matrix` is defined for experts without a gate. Received: "
+                "`per_matrix=True` and gated experts."
+            )
         up = _strongest(up_norms)
         down = _strongest(np.linalg.norm(experts.down_kernel, axis=1))
         return DenseWeights(
@@ -52,17 +58,18 @@ def top_k_units(experts, *, down_scale=None, per_matrix=False):
             },
         )
     scores = up_norms * np.linalg.norm(experts.down_kernel, axis=2)
-    units = _strongest(scores)
-    down_rows = _columns(np.swapaxes(experts.down_kernel, 1, 2), units).T
-    return DenseWeights(
-        _columns(experts.up_kernel, units),
-        _columns(experts.up_bias, units),
-        down_rows * down_scale,
+    if experts.gate_kernel is not None:
+        scores = scores * np.linalg.norm(experts.gate_kernel, axis=1)
+    width = experts.intermediate_dim
+    units = [
+        expert * width + kept for expert, kept in enumerate(_strongest(scores))
+    ]
+    return take_units(
+        experts,
+        np.concatenate(units),
+        down_scale,
         experts.down_bias.mean(0),
-        details={
-            "units": [len(kept) for kept in units],
-            "down_scale": down_scale,
-        },
+        details={"down_scale": down_scale},
     )
 
 

@@ -66,10 +66,24 @@ def teacher_agreement(teacher, student, data, batch_size=128):
     print(teacher_agreement(teacher, student, np.ones((10, 4), "float32")))
     ```
     """
-    agreeing, divergence, count = 0, 0.0, 0
+    total = AgreementSum()
     for x in input_batches(data, batch_size):
-        teacher_logits = _logits(teacher, x)
-        student_logits = _logits(student, x)
+        total.add(_logits(teacher, x), _logits(student, x))
+    if total.count == 0:
+        raise ValueError("`data` holds no example.")
+    return total.result()
+
+
+class AgreementSum:
+    """Adds up a `TeacherAgreement` batch by batch."""
+
+    def __init__(self):
+        self.count = 0
+        self._agreeing = 0
+        self._divergence = 0.0
+
+    def add(self, teacher_logits, student_logits):
+        """Add logits of both models, float64 arrays of one shape."""
         if teacher_logits.shape != student_logits.shape:
             raise ValueError(
                 "`teacher` and `student` must give logits of one shape. "
@@ -80,21 +94,21 @@ def teacher_agreement(teacher, student, data, batch_size=128):
         student_log = special.log_softmax(student_logits, axis=-1)
         # A class that the teacher rules out, at a logit of -inf, adds nothing.
         possible = teacher_log > -np.inf
-        divergence += np.sum(
+        self._divergence += np.sum(
             np.exp(teacher_log[possible])
             * (teacher_log[possible] - student_log[possible])
         )
-        agreeing += np.sum(
+        self._agreeing += np.sum(
             teacher_logits.argmax(axis=-1) == student_logits.argmax(axis=-1)
         )
-        count += teacher_logits[..., 0].size
-    if count == 0:
-        raise ValueError("`data` holds no example.")
-    return TeacherAgreement(
-        top_1=float(agreeing / count),
-        kl=float(divergence / count),
-        num_predictions=int(count),
-    )
+        self.count += teacher_logits[..., 0].size
+
+    def result(self):
+        return TeacherAgreement(
+            top_1=float(self._agreeing / self.count),
+            kl=float(self._divergence / self.count),
+            num_predictions=int(self.count),
+        )
 
 
 def _logits(model, x):

@@ -182,7 +182,7 @@ def router_statistics(model, data, batch_size=128):
         with record_inputs(layers) as calls:
             run(batch)
         for layer in layers:
-            for tokens, mask in calls[layer]:
+            for tokens, mask, _ in calls[layer]:
                 if mask is not None:
                     mask = ops.cast(mask, "bool")
                 probabilities = layer.router_probabilities(tokens)

@@ -282,7 +282,20 @@ class ViTBackbone(PortableSaving, Backbone):
         Args:
             intermediate_dim: int or `None`. Hidden units of its feed-forward
                 layers; `None` takes those of one expert.
+
+        Raises:
+            ValueError: If a width is given and some blocks are dense already,
+                as one width serves them all.
         """
+        if intermediate_dim is not None:
+            check_positive_int("intermediate_dim", intermediate_dim)
+            if self.expert_every != 1:
+                raise ValueError(
+                    "`intermediate_dim` would also change the blocks that are "
+                    "dense in the teacher, which could not be copied then. "
+                    f"Received: `intermediate_dim={intermediate_dim}`, "
+                    f"`expert_every={self.expert_every}`."
+                )
         config = {
             **self.get_config(),
             "num_experts": None,

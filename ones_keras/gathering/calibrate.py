@@ -1,0 +1,127 @@
+import keras
+import numpy as np
+from absl import logging
+from keras import ops
+
+from ones_keras.gathering.calibration import Calibration
+from ones_keras.gathering.calibration_batches import of_tokens
+from ones_keras.gathering.reservoir import Reservoir
+from ones_keras.layers.record_inputs import record_inputs
+from ones_keras.without_autograd import without_autograd
+
+
+def calibrate(
+    teacher, moe_layers, batches, max_tokens, seed, replacements, progress
+):
+    """One pass of the teacher over the calibration data, at inference.
+
+    Args:
+        teacher: `keras.Model`.
+        moe_layers: dict from name to `MoEFeedForward`, those to watch.
+        batches: `CalibrationBatches`.
+        max_tokens: int. Most tokens kept of a layer. With inputs of `D`
+            dimensions and `E` experts each takes `4 * (2 * D + E)` bytes.
+        seed: int. Of which tokens are kept.
+        replacements: dict from layer to callable. See `record_inputs`.
+        progress: callable, called after each batch.
+
+    Returns:
+        A dict from name to `Calibration`, and one from name to the number of
+        times the layer is called in a pass.
+
+    Raises:
+        ValueError: If a layer gets no token, or one that is not finite.
+    """
+    watched = {
+        name: _Watched(name, layer, max_tokens, seed)
+        for name, layer in moe_layers.items()
+    }
+    for number, (x, held_out) in enumerate(batches):
+        with (
+            record_inputs(list(moe_layers.values()), replacements) as calls,
+            keras.StatelessScope(),
+            without_autograd(),
+        ):
+            teacher(x, training=False)
+            for own in watched.values():
+                for depth, call in enumerate(calls[own.layer]):
+                    own.add(call, depth, held_out, number)
+        progress()
+    found = {name: own.result() for name, own in watched.items()}
+    return found, {name: own.depths for name, own in watched.items()}
+
+
+class _Watched:
+    """What is kept of one layer."""
+
+    def __init__(self, name, layer, max_tokens, seed):
+        self.name = name
+        self.layer = layer
+        self.reservoir = Reservoir(max_tokens, seed)
+        self.num_tokens = 0
+        self.depths = 0
+        self.load = np.zeros(layer.num_experts, "int64")
+        self.gate_sum = np.zeros(layer.num_experts)
+
+    def add(self, call, depth, held_out, number):
+        self.depths = max(self.depths, depth + 1)
+        tokens, outputs = _numpy(call.tokens), _numpy(call.outputs)
+        use = ~of_tokens(held_out, len(tokens))
+        if call.mask is not None:
+            use &= ops.convert_to_numpy(call.mask).astype(bool)
+        gates = self._gates(call)
+        tokens, outputs, gates = tokens[use], outputs[use], gates[use]
+        for kind, values in (("inputs", tokens), ("outputs", outputs)):
+            if not np.isfinite(values).all():
+                raise ValueError(
+                    f"The {kind} of the layer {self.name!r} are not finite on "
+                    "`calibration_data`: "
+                    f"{np.isnan(values).sum()} NaN and "
+                    f"{np.isinf(values).sum()} infinite values in batch "
+                    f"{number}, counted from 0."
+                )
+        self.num_tokens += len(tokens)
+        self.load += np.count_nonzero(gates, axis=0)
+        self.gate_sum += gates.sum(0, dtype="float64")
+        self.reservoir.add((tokens, outputs, gates), stream=depth)
+
+    def _gates(self, call):
+        """`(T, E)`, from the choices and their gates."""
+        probabilities = self.layer.router_probabilities(call.tokens)
+        mask = call.mask
+        if mask is not None:
+            mask = ops.cast(mask, "bool")
+        routing = self.layer.route(probabilities, mask)
+        experts = ops.convert_to_numpy(routing.experts)
+        # Padding goes to a column of its own.
+        gates = np.zeros((len(experts), self.layer.num_experts + 1), "float32")
+        np.put_along_axis(gates, experts, _numpy(routing.gates), axis=1)
+        return gates[:, :-1]
+
+    def result(self):
+        if not self.num_tokens:
+            raise ValueError(
+                "`calibration_data` must bring at least one token to every "
+                "`MoEFeedForward` layer, beside the examples held out for the "
+                f"report. Received: no token for {self.name!r}."
+            )
+        idle = np.flatnonzero(self.load == 0).tolist()
+        if idle:
+            logging.warning(
+                "gather: experts %s of %r are chosen by none of the %d "
+                "calibration tokens. Methods that go by use give them no "
+                "weight.",
+                idle,
+                self.name,
+                self.num_tokens,
+            )
+        return Calibration(
+            *self.reservoir.rows(),
+            num_tokens=self.num_tokens,
+            load=self.load,
+            gate_sum=self.gate_sum,
+        )
+
+
+def _numpy(tensor):
+    return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float32")))

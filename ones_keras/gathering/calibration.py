@@ -1,0 +1,57 @@
+from typing import NamedTuple
+
+import numpy as np
+
+from ones_keras.gathering.expert_weights import DenseWeights
+
+
+class Calibration(NamedTuple):
+    """What the calibration data showed of one MoE layer.
+
+    All depths of a shared layer are pooled, padding is left out, and so are the
+    examples that the report is measured on. The arrays hold a uniform sample of
+    the tokens in random order, the statistics all of them.
+
+    Attributes:
+        tokens: `(N, D)` float32. Inputs of the layer.
+        outputs: `(N, D)` float32. Its outputs.
+        gates: `(N, E)` float32. Weight of each expert, 0 where not chosen.
+        num_tokens: int. Tokens that the layer was given.
+        load: `(E,)` int64. How many of them chose each expert.
+        gate_sum: `(E,)` float64. Sum of their gates.
+        start: `DenseWeights` or `None`. What the method made in an earlier
+            round, when these tokens come from the student's own layers.
+    """
+
+    tokens: np.ndarray
+    outputs: np.ndarray
+    gates: np.ndarray
+    num_tokens: int
+    load: np.ndarray
+    gate_sum: np.ndarray
+    start: DenseWeights | None = None
+
+    @property
+    def frequency(self):
+        """`(E,)`. Each expert's share of the choices; sums to 1."""
+        return self.load / self.load.sum()
+
+    @property
+    def mean_gate(self):
+        """`(E,)`. Mean gate over all tokens, 0 where not chosen."""
+        return self.gate_sum / self.num_tokens
+
+    @property
+    def mean_gate_when_chosen(self):
+        """`(E,)`. Mean gate over the tokens that chose the expert, or 0."""
+        return self.gate_sum / np.maximum(self.load, 1)
+
+    def check_tokens(self, needed, unknowns):
+        """Raise a `ValueError` if there are fewer tokens than `needed`."""
+        if len(self.tokens) < needed:
+            raise ValueError(
+                f"Too few calibration tokens for {unknowns}: at least {needed} "
+                f"are needed. Received: {len(self.tokens)} tokens of a layer. "
+                "Give more `calibration_data`, raise `calibration_tokens`, or "
+                "lower `intermediate_dim`."
+            )

@@ -1,0 +1,117 @@
+"""The weights of every gathered layer, with or without calibration data."""
+
+import numpy as np
+from absl import logging
+from keras import ops
+
+from ones_keras.gathering.calibrate import calibrate
+from ones_keras.gathering.expert_weights import ExpertWeights
+from ones_keras.gathering.progress_bar import progress_bar
+
+
+class LayerGatherer:
+    """Runs one method on the MoE layers of a teacher.
+
+    Args:
+        method: `Method` that gathers.
+        options: dict. Its options.
+        intermediate_dim: int or `None`. Width of the student's layers.
+        teacher: `keras.Model`.
+        moe_layers: dict from name to `MoEFeedForward`, inputs first.
+    """
+
+    def __init__(self, method, options, intermediate_dim, teacher, moe_layers):
+        self.method = method
+        self.options = options
+        self.intermediate_dim = intermediate_dim
+        self.teacher = teacher
+        self.moe_layers = moe_layers
+
+    def from_weights(self):
+        """A dict from name to `DenseWeights`, from the experts alone."""
+        return {name: self._gather(name, None) for name in self.moe_layers}
+
+    def from_data(self, batches, max_tokens, seed, front_to_back, verbose):
+        """The same with `Calibration`s of the data."""
+
+        def look(layers, replacements=None):
+            return self._calibrate(
+                layers, batches, max_tokens, seed, replacements, verbose
+            )
+
+        if not front_to_back:
+            found, _ = look(self.moe_layers)
+            return {
+                name: self._gather(name, own) for name, own in found.items()
+            }
+        gathered, replacements = {}, {}
+        for name, layer in self.moe_layers.items():
+            found, depths = look({name: layer}, replacements)
+            gathered[name] = self._gather(name, found[name])
+            replacements[layer] = _function(layer, gathered[name])
+            if depths[name] > 1:
+                # A shared layer's later depths follow on its own earlier ones.
+                again, _ = look({name: layer}, replacements)
+                gathered[name] = self._gather(
+                    name, _pooled(found[name], again[name], gathered[name])
+                )
+                replacements[layer] = _function(layer, gathered[name])
+        return gathered
+
+    def _gather(self, name, calibration):
+        experts = ExpertWeights.from_layer(self.moe_layers[name])
+        weights = self.method(
+            experts, calibration, self.intermediate_dim, self.options
+        )
+        if calibration is None:
+            return weights
+        load = calibration.frequency.tolist()
+        return weights._replace(details={**weights.details, "load": load})
+
+    def _calibrate(
+        self, layers, batches, max_tokens, seed, replacements, verbose
+    ):
+        sizes = [
+            4 * max_tokens * (2 * layer.up_kernel.shape[1] + layer.num_experts)
+            for layer in layers.values()
+        ]
+        bound = f"at most {sum(sizes) / 2**20:.1f} MiB"
+        logging.info("gather: calibration of %s keeps %s.", list(layers), bound)
+        with progress_bar(f"calibration ({bound})", verbose) as advance:
+            return calibrate(
+                self.teacher,
+                layers,
+                batches,
+                max_tokens,
+                seed,
+                replacements,
+                advance,
+            )
+
+
+def _function(layer, weights):
+    """The gathered layer as a function of tokens in the teacher's graph."""
+    up, up_bias, down, down_bias = (
+        ops.convert_to_tensor(array, layer.compute_dtype)
+        for array in weights[:4]
+    )
+
+    def call(inputs):
+        inputs = ops.cast(inputs, layer.compute_dtype)
+        hidden = layer.activation(ops.matmul(inputs, up) + up_bias)
+        return ops.matmul(hidden, down) + down_bias
+
+    return call
+
+
+def _pooled(first, second, start):
+    """Both rounds' tokens and statistics."""
+    return first._replace(
+        tokens=np.concatenate([first.tokens, second.tokens]),
+        outputs=np.concatenate([first.outputs, second.outputs]),
+        gates=np.concatenate([first.gates, second.gates]),
+        num_tokens=first.num_tokens + second.num_tokens,
+        load=first.load + second.load,
+        gate_sum=first.gate_sum + second.gate_sum,
+        start=start,
+    )

@@ -1,0 +1,187 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ones_keras.gathering.expert_weights import DenseWeights
+from ones_keras.gathering.registry import register_method
+from ones_keras.gathering.scaling import check_scale
+from ones_keras.gathering.start_method import start_weights
+from ones_keras.validation import check_positive_int
+
+# Steps between two looks at the held-out tokens, and how many of these may
+# bring nothing before the fit ends.
+INTERVAL, PATIENCE = 250, 8
+HELD_OUT_SHARE = 0.1
+
+
+@register_method("layer_fit")
+def layer_fit(
+    experts,
+    calibration,
+    *,
+    start="matching_pursuit",
+    steps=4000,
+    learning_rate=1e-2,
+    batch_size=512,
+    seed=0,
+    intermediate_dim=None,
+):
+    """All weights of the layer regressed on the MoE layer's outputs.
+
+    Adam on minibatches of the calibration tokens, from another method's
+    weights, with a cosine decay to zero. A tenth of the tokens is not trained
+    on; the weights that are best on these are kept, and the fit ends early
+    when they do not improve any more.
+
+    Args:
+        experts: `ExpertWeights`.
+        calibration: `Calibration`.
+        start: string. The method to start from, any but the baselines, with
+            its own default options. Defaults to `"matching_pursuit"`.
+        steps: int. Most training steps. Defaults to `4000`.
+        learning_rate: float. At the start. Defaults to `1e-2`.
+        batch_size: int. Tokens a step. Defaults to `512`.
+        seed: int. Of the order of the tokens. Defaults to `0`.
+        intermediate_dim: int or `None`. Width of the student's layer; `None`
+            is that of an expert. Defaults to `None`.
+
+    Returns:
+        `DenseWeights`. Their details are those of the start, and
+        `fit_error_before` and `fit_error`: squared error over the variance of
+        the outputs, on the tokens not trained on.
+
+    Raises:
+        ValueError: If there are fewer outputs than weights.
+
+    References:
+        - Our own; layer by layer as in
+          [FitNets](https://arxiv.org/abs/1412.6550)
+    """
+    for name, value in (("steps", steps), ("batch_size", batch_size)):
+        check_positive_int(name, value)
+    check_scale("learning_rate", learning_rate)
+    weights = calibration.start or start_weights(
+        "start", start, experts, calibration, intermediate_dim
+    )
+    _check_tokens(weights, calibration)
+    # Outputs of unit variance, so that the learning rate suits any layer.
+    mean = calibration.outputs.mean(0)
+    scale = float(np.std(calibration.outputs - mean)) or 1.0
+    model = _model(weights, experts.activation, mean, scale)
+    model.compile(
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        ),
+        loss="mse",
+    )
+    targets = (calibration.outputs - mean) / scale
+    held_out = max(1, int(HELD_OUT_SHARE * len(targets)))
+    validation = calibration.tokens[:held_out], targets[:held_out]
+    before = model.evaluate(*validation, batch_size=4096, verbose=0)
+    best = _KeepBest(before)
+    model.fit(
+        _batches(
+            calibration.tokens[held_out:], targets[held_out:], batch_size, seed
+        ),
+        steps_per_epoch=min(INTERVAL, steps),
+        epochs=-(-steps // INTERVAL),
+        validation_data=validation,
+        validation_batch_size=4096,
+        callbacks=[best],
+        shuffle=False,
+        verbose=0,
+    )
+    best.restore()
+    return _weights(
+        model,
+        mean,
+        scale,
+        {
+            **weights.details,
+            "fit_error_before": float(before),
+            "fit_error": float(best.loss),
+        },
+    )
+
+
+def _check_tokens(weights, calibration):
+    dim, width = weights.up_kernel.shape
+    kernels = 2 if weights.gate_kernel is None else 3
+    unknowns = kernels * dim * width
+    calibration.check_tokens(
+        -(-unknowns // dim), f"the {unknowns} weights of a layer"
+    )
+
+
+def _batches(tokens, targets, batch_size, seed):
+    with tf.device("/cpu:0"):
+        rows = tf.data.Dataset.from_tensor_slices((tokens, targets))
+        rows = rows.shuffle(len(tokens), seed=seed).repeat()
+        return rows.batch(batch_size)
+
+
+def _model(weights, activation, mean, scale):
+    """The layer as a Keras model, its outputs standardised."""
+    dim, width = weights.up_kernel.shape
+    gated = weights.gate_kernel is not None
+
+    def dense(units, activation, name):
+        return keras.layers.Dense(
+            units, activation=activation, dtype="float32", name=name
+        )
+
+    inputs = keras.Input((dim,), dtype="float32")
+    x = dense(width, None if gated else activation, "up")(inputs)
+    if gated:
+        gate = dense(width, activation, "gate")(inputs)
+        x = keras.layers.Multiply(dtype="float32")([gate, x])
+    model = keras.Model(inputs, dense(dim, None, "down")(x))
+    model.get_layer("up").set_weights([weights.up_kernel, weights.up_bias])
+    if gated:
+        model.get_layer("gate").set_weights(
+            [weights.gate_kernel, weights.gate_bias]
+        )
+    model.get_layer("down").set_weights(
+        [weights.down_kernel / scale, (weights.down_bias - mean) / scale]
+    )
+    return model
+
+
+def _weights(model, mean, scale, details):
+    found = {
+        layer.name: [np.array(w, "float64") for w in layer.get_weights()]
+        for layer in model.layers
+        if layer.weights
+    }
+    down_kernel, down_bias = found["down"]
+    gate = found.get("gate", (None, None))
+    return DenseWeights(
+        *found["up"],
+        down_kernel * scale,
+        down_bias * scale + mean,
+        details,
+        *gate,
+    )
+
+
+class _KeepBest(keras.callbacks.Callback):
+    """Keeps the best weights and ends the training when they stay the best."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+        self.weights = None
+        self.waited = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.waited += 1
+        if logs["val_loss"] < self.loss:
+            self.loss = logs["val_loss"]
+            self.weights = [np.array(w) for w in self.model.get_weights()]
+            self.waited = 0
+        if self.waited >= PATIENCE:
+            self.model.stop_training = True
+
+    def restore(self):
+        if self.weights is not None:
+            self.model.set_weights(self.weights)

@@ -1,0 +1,44 @@
+"""Layers made of whole hidden units of the experts."""
+
+import numpy as np
+
+from ones_keras.gathering.expert_weights import DenseWeights
+
+
+def take_units(experts, units, down_scale, down_bias, details=None):
+    """The feed-forward layer of some of all the experts' hidden units.
+
+    A hidden unit is taken whole, its column of the up (and the gate) kernel,
+    its biases and its row of the down kernel, so that it computes what it
+    computed in its expert.
+
+    Args:
+        experts: `ExpertWeights`.
+        units: `(M,)` int array. Unit `h` of expert `e` is `e * H + h`.
+        down_scale: float, or `(M,)` float array: one a unit.
+        down_bias: `(D,)` float array.
+        details: dict or `None`. For the report, beside the `units` kept of
+            each expert.
+
+    Returns:
+        `DenseWeights` of width `M`.
+    """
+    expert, column = np.divmod(units, experts.intermediate_dim)
+
+    def columns(kernels):
+        return None if kernels is None else kernels[expert, :, column].T
+
+    def entries(biases):
+        return None if biases is None else biases[expert, column]
+
+    counts = np.bincount(expert, minlength=experts.num_experts)
+    scale = np.broadcast_to(down_scale, len(units))[:, None]
+    return DenseWeights(
+        columns(experts.up_kernel),
+        entries(experts.up_bias),
+        experts.down_kernel[expert, column] * scale,
+        down_bias,
+        details={"units": counts.tolist(), **(details or {})},
+        gate_kernel=columns(experts.gate_kernel),
+        gate_bias=entries(experts.gate_bias),
+    )

@@ -1,0 +1,299 @@
+"""The trainings of one seed of the study, each kept when it is done."""
+
+import dataclasses
+import gc
+import json
+import pathlib
+import time
+
+import keras
+import numpy as np
+from gathering_settings import (
+    DENSE,
+    DENSE_LONGER,
+    ROWS,
+    TEACHER_LONGER,
+)
+from image_study import build_teacher
+from image_training import predict_logits, train
+from scipy import special
+
+import ones_keras
+from ones_keras.gathering.registry import get_method
+from ones_keras.write_aside import write_aside
+
+TEACHER = "teacher"
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One model of the study.
+
+    Attributes:
+        row: string.
+        budget: int. Training steps; of the teacher none beyond its own.
+        images: int. Calibration images; 0 is the setting's.
+    """
+
+    row: str
+    budget: int
+    images: int = 0
+
+    @property
+    def name(self):
+        images = f"-{self.images}_images" if self.images else ""
+        return f"{self.row.replace(', ', '_')}-{self.budget}{images}"
+
+
+def list_jobs(settings):
+    """All models of a seed, those that others need first."""
+    yield Job(TEACHER, 0)
+    for budget in settings.budgets:
+        yield Job(DENSE, budget)
+    yield Job(DENSE_LONGER, settings.teacher_steps + max(settings.budgets))
+    for budget in settings.budgets:
+        yield Job(TEACHER_LONGER, budget)
+    for row in settings.methods:
+        yield Job(row, 0)
+    for budget in settings.budgets:
+        for row in settings.methods:
+            yield Job(row, budget)
+    for images in settings.calibration_sizes:
+        for row in settings.methods:
+            if get_method(ROWS[row].method).needs_calibration:
+                yield Job(row, 0, images)
+
+
+class SeedFolder:
+    """The models and records of one seed.
+
+    Args:
+        path: path of the folder.
+        identity: dict. The settings that decide what the results are; a folder
+            with others is refused.
+    """
+
+    def __init__(self, path, identity):
+        self.path = pathlib.Path(path)
+        self.identity = json.loads(json.dumps(identity))
+        if (self.path / "settings.json").exists():
+            before = self._read("settings.json")
+            differences = [
+                f"{name} {before.get(name)!r}, now {value!r}"
+                for name, value in self.identity.items()
+                if before.get(name) != value
+            ]
+            if differences:
+                raise ValueError(
+                    f"{self.path} holds the results of other settings "
+                    f"({'; '.join(differences)}). Choose another "
+                    "`--output_dir`, or remove that folder."
+                )
+
+    def open(self):
+        """Make the folder, with the settings in it."""
+        self.path.mkdir(exist_ok=True)
+        self._write("settings.json", self.identity)
+
+    def model_path(self, job):
+        return self.path / f"{job.name}.keras"
+
+    def load(self, job):
+        """The record of a model that is trained, or `None`."""
+        if not (self.path / f"{job.name}.json").exists():
+            return None
+        record = self._read(f"{job.name}.json")
+        if record["made_by"] != made_by(job):
+            raise ValueError(
+                f"{self.path / job.name}.json was made by "
+                f"{record['made_by']}, which is {made_by(job)} now. Remove it "
+                "to make it again, or choose another `--output_dir`."
+            )
+        return record
+
+    def save(self, job, model, record):
+        """Keep a model, and last the record that says it is whole."""
+        if model is not None:
+            with write_aside(self.model_path(job)) as aside:
+                model.save(aside)
+        self._write(f"{job.name}.json", {**record, "made_by": made_by(job)})
+
+    def _read(self, name):
+        path = self.path / name
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"The record of an earlier run cannot be read ({error}). "
+                f"Received: {path}."
+            ) from error
+
+    def _write(self, name, content):
+        with write_aside(self.path / name) as aside:
+            aside.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def made_by(job):
+    """Method and all its options, defaults included, of a gathered row."""
+    if job.row not in ROWS:
+        return None
+    row = ROWS[job.row]
+    options = {**get_method(row.method).options, **row.options}
+    return json.loads(json.dumps([row.method, options, row.width]))
+
+
+class SeedRuns:
+    """Makes what is missing in a `SeedFolder`.
+
+    Args:
+        settings: `StudySettings`.
+        images: `ones_keras.data.ImageDataset`.
+        seed: int.
+        folder: `SeedFolder`.
+        progress: `Progress`.
+    """
+
+    def __init__(self, settings, images, seed, folder, progress):
+        self.settings = settings
+        self.images = images
+        self.seed = seed
+        self.folder = folder
+        self.progress = progress
+        self._teacher = None
+
+    @property
+    def teacher(self):
+        if self._teacher is None:
+            path = self.folder.model_path(Job(TEACHER, 0))
+            self._teacher = keras.models.load_model(path)
+        return self._teacher
+
+    def run_all(self):
+        for job in list_jobs(self.settings):
+            if self.folder.load(job) is None:
+                self._run(job)
+                gc.collect()
+        self._test()
+
+    def _run(self, job):
+        keras.utils.set_random_seed(self.seed)
+        settings = self.settings
+        peak, steps = settings.student_learning_rate, job.budget
+        gathering = {}
+        if job.row == TEACHER:
+            model = trained = build_teacher(settings, self.images)
+            peak, steps = settings.learning_rate, settings.teacher_steps
+        elif job.row in (DENSE, DENSE_LONGER):
+            model = trained = ones_keras.gather(self.teacher, method="random")
+        elif job.row == TEACHER_LONGER:
+            path = self.folder.model_path(Job(TEACHER, 0))
+            model = trained = keras.models.load_model(path)
+        elif job.budget == 0:
+            start = time.time()
+            model, report = self._gather(job)
+            gathering = {
+                "gathering": report.to_dict(),
+                "gathering_seconds": round(time.time() - start, 1),
+            }
+        else:
+            path = self.folder.model_path(Job(job.row, 0))
+            model = keras.models.load_model(path)
+            trained = ones_keras.Distiller(
+                self.teacher,
+                model,
+                alpha=settings.alpha,
+                temperature=settings.temperature,
+            )
+        validation = None
+        if steps:
+            validation = train(
+                trained,
+                self.images,
+                settings,
+                steps=steps,
+                learning_rate=peak,
+                seed=self.seed,
+                progress=self.progress.announce(
+                    f"seed {self.seed} · {job.row}", steps
+                ),
+            )
+        record = {
+            "row": job.row,
+            "budget": job.budget,
+            "images": job.images,
+            "steps": steps,
+            "validation": validation,
+            "parameters": model.count_params(),
+            **gathering,
+        }
+        self.folder.save(job, model, record)
+
+    def _gather(self, job):
+        row = ROWS[job.row]
+        options = dict(row.options)
+        if row.width != 1:
+            width = self.teacher.backbone.intermediate_dim
+            options["intermediate_dim"] = row.width * width
+        if get_method(row.method).needs_calibration:
+            options["front_to_back"] = self.settings.front_to_back
+        return ones_keras.gather(
+            self.teacher,
+            method=row.method,
+            calibration_data=self._calibration_images(
+                job.images or self.settings.calibration_images
+            ),
+            seed=self.seed,
+            return_report=True,
+            verbose=False,
+            **options,
+        )
+
+    def _calibration_images(self, count):
+        """Training images as the teacher saw them first, without labels."""
+        found = []
+        batches = self.images.train(self.settings.batch_size, self.seed)
+        for pixels, _ in batches:
+            found.append(np.asarray(pixels))
+            if sum(map(len, found)) >= count:
+                return np.concatenate(found)[:count]
+        raise AssertionError("Training batches do not end.")
+
+    def _test(self):
+        """Open the test split for the models that have no result on it."""
+        untested = [
+            job
+            for job in list_jobs(self.settings)
+            if "score" not in self.folder.load(job)
+        ]
+        if not untested:
+            return
+        batch_size = self.settings.evaluation_batch_size
+        batches = [
+            (np.asarray(x), np.asarray(y))
+            for x, y in self.images.test(batch_size)
+        ]
+        teacher_logits, _ = predict_logits(self.teacher, batches)
+        for job in untested:
+            model = keras.models.load_model(self.folder.model_path(job))
+            logits, labels = predict_logits(model, batches)
+            choices = logits.argmax(-1)
+            log_probabilities = special.log_softmax(logits, axis=-1)
+            own = log_probabilities[np.arange(len(labels)), labels]
+            record = {
+                **self.folder.load(job),
+                "score": float(np.mean(choices == labels)),
+                "loss": float(-np.mean(own)),
+                "agreement": float(
+                    np.mean(choices == teacher_logits.argmax(-1))
+                ),
+            }
+            self.folder.save(job, None, record)
+
+
+def identity(settings):
+    """The settings that decide the results of a row, whatever other rows."""
+    fields = dataclasses.asdict(settings)
+    for name in ("seeds", "methods", "budgets", "calibration_sizes"):
+        del fields[name]
+    fields["backend"] = keras.backend.backend()
+    return fields

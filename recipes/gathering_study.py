@@ -1,0 +1,88 @@
+r"""Every way of gathering, side by side, at several distillation budgets.
+
+Trains a mixture-of-experts teacher, gathers its experts into dense students by
+each method, distils each for each budget of steps, and prints and draws
+accuracy against budget, with dense models and the teacher itself trained as
+long beside them.
+
+    python recipes/gathering_study.py
+
+has a look at four methods on the 8x8 digits of scikit-learn, in some three
+minutes on two cores. The study of docs/gathering.md, and every row there is:
+
+    python recipes/gathering_study.py --config=digits --seeds=0,1,2,3,4
+    python recipes/gathering_study.py --config=fashion --seeds=0,1,2
+    python recipes/gathering_study.py --config=digits_full --seeds=0,1,2,3,4
+
+`--output_dir` gets report.json, report.md, report.png, launch.json, and a
+folder a seed with the record and the model of each training. What is there is
+not trained again: an interrupted study goes on where it was, rows and budgets
+can be added to a finished one, and several processes can train different seeds
+that a last one puts together.
+"""
+
+import sys
+import time
+
+from absl import app, flags, logging
+from gathering_settings import CONFIGS, HELP, StudySettings
+from launch import (
+    check_output_path,
+    choose_backend,
+    define_flags,
+    load_images,
+    make_output_dir,
+    output_path,
+    read_settings,
+)
+
+FLAGS = flags.FLAGS
+
+define_flags(StudySettings, HELP, CONFIGS)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
+    start = time.time()
+    logging.set_verbosity(logging.WARNING)  # The progress bar says it all.
+    try:
+        settings, _ = read_settings(StudySettings, CONFIGS)
+        check_output_path(settings)
+        choose_backend(settings)
+        images = load_images(settings)
+        from gathering_runs import SeedFolder, identity, list_jobs
+        from image_study import check_patches
+
+        check_patches(settings, images)
+        folders = {
+            seed: SeedFolder(output_path() / f"seed_{seed}", identity(settings))
+            for seed in settings.seeds
+        }
+        for folder in folders.values():
+            for job in list_jobs(settings):
+                folder.load(job)
+        output_dir = make_output_dir(settings)
+    except ValueError as error:
+        sys.exit(f"gathering_study: {error}")
+    run(settings, images, folders)
+    from gathering_report import write_report
+
+    write_report(settings, output_dir, folders)
+    print(f"{output_dir}: done in {time.time() - start:.0f} s")
+
+
+def run(settings, images, folders):
+    """Train what is missing, seed by seed."""
+    from gathering_runs import SeedRuns
+    from progress import Progress
+
+    with Progress() as progress:
+        for seed, folder in folders.items():
+            folder.open()
+            SeedRuns(settings, images, seed, folder, progress).run_all()
+            progress.say(f"seed {seed}: complete in {folder.path}")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,140 @@
+"""From a command line to checked settings, a backend and an output folder.
+
+Shared by the recipes. Keras must not be imported before `choose_backend`.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import logging
+import os
+import pathlib
+import sys
+
+from absl import flags
+
+FLAGS = flags.FLAGS
+KERAS_DATASETS = ("fashion_mnist", "cifar10", "cifar100")
+
+
+def define_flags(settings_class, descriptions, configs):
+    """One flag a field of a settings class, and those of every recipe."""
+    flags.DEFINE_enum(
+        "config", "default", sorted(configs), "Settings to start from."
+    )
+    flags.DEFINE_string(
+        "output_dir", None, "Folder of the results; default runs/<config>."
+    )
+    flags.DEFINE_enum(
+        "backend",
+        None,
+        ["tensorflow", "jax", "torch"],
+        "Keras backend; default the environment variable KERAS_BACKEND.",
+    )
+    for field in dataclasses.fields(settings_class):
+        define = {
+            str: flags.DEFINE_string,
+            int: flags.DEFINE_integer,
+            float: flags.DEFINE_float,
+            bool: flags.DEFINE_bool,
+            tuple[str, ...]: flags.DEFINE_list,
+            tuple[int, ...]: flags.DEFINE_list,
+        }[field.type]
+        # No default here, so that a flag that was given is told from one that
+        # was not: only those replace what the configuration says.
+        default = "" if field.default == "" else f" Default {field.default}."
+        define(field.name, None, descriptions[field.name] + default)
+
+
+def read_settings(settings_class, configs):
+    """The configuration with the flags given on the command line over it.
+
+    Returns:
+        The settings, checked, and a dict of those given as flags.
+    """
+    given = {}
+    for field in dataclasses.fields(settings_class):
+        value = FLAGS[field.name].value
+        if value is None:
+            continue
+        if field.type == tuple[int, ...]:
+            if not all(entry.isdigit() for entry in value):
+                raise ValueError(
+                    f"`--{field.name}` must be integers of 0 or more, "
+                    "separated by commas. Received: "
+                    f"`--{field.name}={','.join(value)}`."
+                )
+            value = [int(entry) for entry in value]
+        given[field.name] = tuple(value) if isinstance(value, list) else value
+    settings = settings_class(**{**configs[FLAGS.config], **given})
+    settings.check()
+    return settings, given
+
+
+def choose_backend(settings):
+    """Set what Keras reads when it is imported: backend and data folder."""
+    # Every model is traced anew, of which TensorFlow warns at length.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if FLAGS.backend:
+        if importlib.util.find_spec(FLAGS.backend) is None:
+            raise ValueError(
+                f"{FLAGS.backend} is not installed; `pip install "
+                f"'ones_keras[{FLAGS.backend}]'` installs it. Received: "
+                f"`--backend={FLAGS.backend}`."
+            )
+        os.environ["KERAS_BACKEND"] = FLAGS.backend
+    if settings.data_dir and settings.dataset in KERAS_DATASETS:
+        os.environ["KERAS_HOME"] = settings.data_dir
+
+
+def load_images(settings):
+    from ones_keras.data import load_image_dataset
+
+    data_dir = settings.data_dir or None
+    if settings.dataset in KERAS_DATASETS:
+        data_dir = None  # It was the KERAS_HOME, see `choose_backend`.
+    return load_image_dataset(
+        settings.dataset, data_dir, settings.image_size or None
+    )
+
+
+def output_path():
+    return pathlib.Path(FLAGS.output_dir or f"runs/{FLAGS.config}")
+
+
+def check_output_path(settings):
+    """Refuse a folder that cannot be written, and leave nothing behind."""
+    output = output_path()
+    for path in (output, *(output / f"seed_{seed}" for seed in settings.seeds)):
+        # What will be made lies in the nearest folder that is there.
+        nearest = next(p for p in (path, *path.parents) if os.path.lexists(p))
+        if not os.path.isdir(nearest) or not os.access(
+            nearest, os.W_OK | os.X_OK
+        ):
+            raise ValueError(
+                "The output folder cannot be written. Received: "
+                f"`--output_dir={output}` ({nearest} is no folder that can be "
+                "written)."
+            )
+
+
+def make_output_dir(settings):
+    """The output folder, with the launch configuration."""
+    from ones_keras.write_aside import write_aside
+
+    path = output_path()
+    launch = {
+        "command": [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]],
+        "config": FLAGS.config,
+        "settings": dataclasses.asdict(settings),
+    }
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with write_aside(path / "launch.json") as aside:
+            aside.write_text(json.dumps(launch, indent=2) + "\n")
+    except OSError as error:
+        raise ValueError(
+            "The output folder cannot be written. Received: "
+            f"`--output_dir={path}` ({error})."
+        ) from error
+    return path

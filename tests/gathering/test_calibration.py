@@ -1,0 +1,303 @@
+"""The calibration pass and what `gather` makes of it."""
+
+import keras
+import numpy as np
+import pytest
+
+import ones_keras
+from ones_keras.gathering import METHODS, register_method
+from ones_keras.layers import MoEFeedForward
+from tests.gradients import to_numpy
+
+
+@pytest.fixture
+def teacher(rng):
+    model = ones_keras.models.ViTImageClassifier.from_preset(
+        "widenet_vit_tiny", num_classes=3, num_layers=2
+    )
+    model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.weights])
+    return model
+
+
+@pytest.fixture
+def images(rng):
+    return rng.uniform(0, 255, size=(40, 8, 8, 1)).astype("float32")
+
+
+@pytest.fixture
+def seen():
+    """Registers a method that keeps what it is given; a list of it."""
+    found = []
+
+    @register_method("spy")
+    def spy(experts, calibration):
+        found.append(calibration)
+        return experts.expert(0)
+
+    yield found
+    del METHODS["spy"]
+
+
+def gather(teacher, method, data, **options):
+    return ones_keras.gather(
+        teacher, method, calibration_data=data, verbose=False, **options
+    )
+
+
+def token_teacher(share=True):
+    """Masked tokens through a MoE layer at two depths, or two of them."""
+    inputs = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(250, 4, mask_zero=True, name="embedding")(inputs)
+    first = MoEFeedForward(3, 6, name="first")
+    second = first if share else MoEFeedForward(3, 6, name="second")
+    x = keras.layers.Add(name="one")([x, first(x)])
+    x = keras.layers.Add(name="two")([x, second(x)])
+    model = keras.Model(inputs, keras.layers.Dense(5, name="head")(x))
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.7, w.shape) for w in model.weights])
+    return model
+
+
+def token_data(rng):
+    # No token twice, so that one is told from another by its embedding.
+    tokens = 1 + rng.permutation(30 * 7).reshape(30, 7)
+    tokens[::3, 4:] = 0
+    return tokens
+
+
+def layer_calls(model, tokens):
+    """Inputs and mask of each MoE call, by hand from the layers."""
+    x = model.get_layer("embedding")(tokens)
+    calls = []
+    for name in ("first", "second"):
+        layer = model.get_layer("first")
+        if name == "second" and len(model.layers) == 7:
+            layer = model.get_layer("second")
+        calls.append((layer, to_numpy(x)))
+        x = x + layer(x, mask=tokens != 0)
+    return calls
+
+
+@pytest.mark.parametrize("batch_size", [30, 4])
+def test_statistics_by_hand_with_padding_and_pooled_depths(
+    batch_size, rng, seen
+):
+    model, tokens = token_teacher(), token_data(rng)
+    batches = [
+        tokens[start : start + batch_size] for start in range(0, 30, batch_size)
+    ]
+    gather(model, "spy", batches)
+    (calibration,) = seen
+    # What is left out is found by elimination: its tokens did not come.
+    inputs, outputs, gates = [], [], []
+    for layer, x in layer_calls(model, tokens):
+        y = to_numpy(layer(x, mask=tokens != 0))
+        kernel = to_numpy(layer.router_kernel)
+        for row in range(30):
+            for position in np.flatnonzero(tokens[row]):
+                token = x[row, position]
+                if not np.isclose(calibration.tokens, token).all(1).any():
+                    continue
+                logits = token @ kernel
+                odds = np.exp(logits) / np.exp(logits).sum()
+                odds[np.argsort(odds)[0]] = 0.0
+                inputs.append(token)
+                outputs.append(y[row, position])
+                gates.append(odds)
+    assert 150 < len(inputs) < 340  # a fifth of the 378 is held out
+    assert calibration.num_tokens == len(inputs) == len(calibration.tokens)
+    order = np.lexsort(np.array(inputs).T)
+    found = np.lexsort(calibration.tokens.T)
+    for one, other in (
+        (inputs, calibration.tokens),
+        (outputs, calibration.outputs),
+        (gates, calibration.gates),
+    ):
+        np.testing.assert_allclose(
+            np.array(one)[order], other[found], atol=1e-4
+        )
+    np.testing.assert_array_equal(
+        calibration.load, (np.array(gates) > 0).sum(0)
+    )
+    np.testing.assert_allclose(
+        calibration.gate_sum, np.array(gates).sum(0), rtol=1e-4
+    )
+    np.testing.assert_allclose(calibration.frequency.sum(), 1.0)
+
+
+def test_tokens_kept_are_bounded_and_seeded(teacher, images, seen):
+    for seed in (0, 0, 1):
+        gather(teacher, "spy", images, calibration_tokens=50, seed=seed)
+    first, again, other = (own.tokens for own in seen)
+    assert first.shape == (50, 32)
+    assert seen[0].num_tokens > 500
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0
+
+
+def test_the_report_is_measured_on_what_was_held_out(teacher, images):
+    student, report = gather(
+        teacher, "select_units", images, return_report=True
+    )
+    # 40 images of 16 tokens at two depths, of which a part only.
+    assert 32 <= report.calibration_tokens < 0.5 * 40 * 32
+    assert report.calibration_tokens % 32 == 0
+    assert len(report.layers[0].details["units"]) == 4
+    assert sum(report.layers[0].details["units"]) == 32
+    np.testing.assert_allclose(sum(report.layers[0].details["load"]), 1.0)
+    held_out = report.agreement.num_predictions
+    assert held_out == report.calibration_tokens // 32
+    assert "agreement with the teacher" in str(report)
+    # The same of all images, for a method that has seen none.
+    student, report = gather(teacher, "average", images, return_report=True)
+    expected = ones_keras.metrics.teacher_agreement(teacher, student, images)
+    assert report.agreement.num_predictions == 40
+    assert report.agreement.top_1 == expected.top_1
+    np.testing.assert_allclose(report.agreement.kl, expected.kl, rtol=1e-3)
+
+
+@pytest.mark.parametrize("width", [8, 48])
+@pytest.mark.parametrize("own_model", [False, True])
+def test_students_narrower_and_wider_than_an_expert(
+    width, own_model, teacher, images, rng
+):
+    data = images
+    if own_model:
+        teacher, data, width = token_teacher(), token_data(rng), width // 4
+    for method in ("select_units", "select_experts", "matching_pursuit"):
+        student, report = gather(
+            teacher,
+            method,
+            data,
+            intermediate_dim=width,
+            return_report=True,
+        )
+        name = report.layers[0].name
+        assert student.get_layer(f"{name}_up").units == width
+        assert np.isfinite(report.layers[0].relative_error)
+    plain = ones_keras.gather(teacher, "switch", intermediate_dim=width)
+    assert plain.count_params() == student.count_params()
+
+
+def test_more_units_come_closer(teacher, images):
+    errors = [
+        gather(
+            teacher,
+            "matching_pursuit",
+            images,
+            intermediate_dim=width,
+            return_report=True,
+        )[1]
+        .layers[0]
+        .relative_error
+        for width in (4, 16, 64)
+    ]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.8 * errors[0]
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_front_to_back_feeds_the_students_own_tokens(share, rng, seen):
+    model, tokens = token_teacher(share), token_data(rng)
+    student = gather(model, "spy", tokens, front_to_back=True)
+    up = student.get_layer("first_up")
+    down = student.get_layer("first_down")
+    x = model.get_layer("embedding")(tokens)
+    first = to_numpy(x)
+    moved = to_numpy(x + down(up(x)))
+    last = seen[-1]
+    if share:
+        # Its own tokens, beside those of the first round.
+        assert len(seen) == 2
+        assert last.start is not None
+        assert len(last.tokens) == 2 * len(seen[0].tokens)
+        expected = np.concatenate([first, moved])
+        last = last._replace(
+            tokens=last.tokens[len(seen[0].tokens) :],
+            outputs=last.outputs[len(seen[0].tokens) :],
+        )
+    else:
+        assert len(seen) == 2
+        assert last.start is None
+        expected = moved
+    layer = model.get_layer("first" if share else "second")
+    expected = expected.reshape(-1, 4)
+    for token, output in zip(last.tokens, last.outputs, strict=True):
+        assert np.isclose(expected, token, atol=1e-5).all(1).any()
+        np.testing.assert_allclose(
+            to_numpy(layer(token[None]))[0], output, atol=1e-4
+        )
+
+
+def test_progress_is_shown_with_its_bound(teacher, images, capsys):
+    ones_keras.gather(teacher, "select_units", calibration_data=[images])
+    # 16384 tokens of 32 + 32 + 4 numbers of 4 bytes.
+    assert "calibration (at most 4.2 MiB)" in capsys.readouterr().out
+    gather(teacher, "select_units", images)
+    assert not capsys.readouterr().out
+
+
+def test_an_expert_without_tokens_is_said(images, caplog, teacher):
+    layer = teacher.get_layer("feed_forward")
+    kernel = to_numpy(layer.router_kernel)
+    # Its logit is that of the first expert, less something.
+    kernel[:, 2] = kernel[:, 0]
+    layer.router_kernel.assign(kernel)
+    layer.top_k = 1
+    _, report = gather(teacher, "frequency_average", images, return_report=True)
+    idle = np.flatnonzero(np.array(report.layers[0].details["load"]) == 0)
+    assert 2 in idle
+    assert report.layers[0].details["weights"][2] == 0
+    (message,) = {
+        record.getMessage()
+        for record in caplog.records
+        if "chosen by none" in record.getMessage()
+    }
+    assert f"experts {idle.tolist()} of 'feed_forward'" in message
+
+
+def test_values_that_are_not_finite_are_named(teacher, images):
+    bad = images.copy()
+    bad[33] = np.nan
+    with pytest.raises(
+        ValueError, match=r"inputs of the layer 'feed_forward'.*512 NaN.*"
+    ):
+        gather(teacher, "select_units", [bad[:20], bad[20:]])
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("least_squares", {"data": None}, "needs `calibration_data`"),
+        ("svd", {"intermediate_dim": 8}, "width only.*select_units"),
+        ("select_units", {"intermediate_dim": 0}, "`intermediate_dim=0`"),
+        ("select_units", {"intermediate_dim": 129}, "at most .* 128"),
+        ("select_units", {"calibration_tokens": 0}, "`calibration_tokens=0`"),
+        ("svd", {"front_to_back": True}, "`front_to_back=True`"),
+        ("least_squares", {"calibration_tokens": 9}, "at least 33 .* 9 tok"),
+        ("select_units", {"ridge": 1}, r"no option \['ridge'\]"),
+    ],
+)
+def test_bad_arguments_are_named(method, options, message, teacher, images):
+    data = options.pop("data", images)
+    with pytest.raises(ValueError, match=message):
+        gather(teacher, method, data, return_report=True, **options)
+
+
+def test_data_that_cannot_serve_is_refused(teacher, images):
+    with pytest.raises(ValueError, match="several times"):
+        gather(teacher, "select_units", iter([images]))
+    with pytest.raises(ValueError, match="at least one token"):
+        gather(teacher, "select_units", images[:0])
+
+
+def test_one_width_does_not_fit_blocks_that_are_dense(images):
+    teacher = ones_keras.models.ViTImageClassifier.from_preset(
+        "widenet_vit_tiny",
+        num_classes=3,
+        num_layers=2,
+        share_layers=False,
+        expert_every=2,
+    )
+    with pytest.raises(ValueError, match="`expert_every=2`"):
+        gather(teacher, "select_units", images, intermediate_dim=8)
