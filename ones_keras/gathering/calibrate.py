@@ -22,7 +22,10 @@ def calibrate(
         max_tokens: int. Most tokens kept of a layer. With inputs of `D`
             dimensions and `E` experts each takes `4 * (2 * D + E)` bytes.
         seed: int. Of which tokens are kept.
-        replacements: dict from layer to callable. See `record_inputs`.
+        replacements: dict from layer to callable, see `record_inputs`. With
+            any, the tokens are those that reach a layer with these in place,
+            and the outputs still what the teacher makes of the same example
+            without them: what is lost before a layer can be made good in it.
         progress: callable, called after each batch.
 
     Returns:
@@ -37,14 +40,21 @@ def calibrate(
         for name, layer in moe_layers.items()
     }
     for number, (x, held_out) in enumerate(batches):
-        with (
-            record_inputs(list(moe_layers.values()), replacements) as calls,
-            keras.StatelessScope(),
-            without_autograd(),
-        ):
-            teacher(x, training=False)
+        with keras.StatelessScope(), without_autograd():
+            layers = list(moe_layers.values())
+            with record_inputs(layers) as calls:
+                teacher(x, training=False)
+            own_outputs = {
+                layer: [call.outputs for call in calls[layer]]
+                for layer in layers
+            }
+            if replacements:
+                with record_inputs(layers, replacements) as calls:
+                    teacher(x, training=False)
             for own in watched.values():
                 for depth, call in enumerate(calls[own.layer]):
+                    outputs = own_outputs[own.layer][depth]
+                    call = call._replace(outputs=outputs)
                     own.add(call, depth, held_out, number)
         progress()
     found = {name: own.result() for name, own in watched.items()}

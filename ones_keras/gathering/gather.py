@@ -64,9 +64,10 @@ def gather(
             `16384`.
         front_to_back: bool. Whether layers are gathered in their order, each
             on the tokens that reach it when the gathered ones before it are in
-            place, its own earlier depths included if it is shared: one or two
-            passes over the data a layer in place of one for all. Defaults to
-            `False`.
+            place, its own earlier depths included if it is shared, and on what
+            the teacher makes of the same examples: so that it can make good
+            what was lost before it. Up to four passes over the data a layer in
+            place of one for all. Defaults to `False`.
         seed: int. Of the sample of tokens. Defaults to `0`.
         return_report: bool. Whether to return the report too. Defaults to
             `False`.

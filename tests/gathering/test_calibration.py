@@ -198,35 +198,39 @@ def test_more_units_come_closer(teacher, images):
 
 @pytest.mark.parametrize("share", [False, True])
 def test_front_to_back_feeds_the_students_own_tokens(share, rng, seen):
-    model, tokens = token_teacher(share), token_data(rng)
+    """Inputs of the student's stream, outputs of the teacher's."""
+    model = token_teacher(share)
+    tokens = 1 + rng.permutation(30 * 7).reshape(30, 7)
     student = gather(model, "spy", tokens, front_to_back=True)
     up = student.get_layer("first_up")
     down = student.get_layer("first_down")
     x = model.get_layer("embedding")(tokens)
-    first = to_numpy(x)
-    moved = to_numpy(x + down(up(x)))
-    last = seen[-1]
+    first = model.get_layer("first")
+    second = first if share else model.get_layer("second")
+    own = to_numpy(x), to_numpy(first(x))
+    later = to_numpy(x + first(x))
+    later = to_numpy(x + down(up(x))), to_numpy(second(later))
+    assert len(seen) == 2
+    last = seen[1]
+    pairs = [later]
     if share:
-        # Its own tokens, beside those of the first round.
-        assert len(seen) == 2
+        # Its own later depth, beside the tokens of the first round.
         assert last.start is not None
-        assert len(last.tokens) == 2 * len(seen[0].tokens)
-        expected = np.concatenate([first, moved])
+        count = len(seen[0].tokens)
+        assert len(last.tokens) == 2 * count
         last = last._replace(
-            tokens=last.tokens[len(seen[0].tokens) :],
-            outputs=last.outputs[len(seen[0].tokens) :],
+            tokens=last.tokens[count:], outputs=last.outputs[count:]
         )
+        pairs = [own, later]
     else:
-        assert len(seen) == 2
         assert last.start is None
-        expected = moved
-    layer = model.get_layer("first" if share else "second")
-    expected = expected.reshape(-1, 4)
+    inputs, outputs = (
+        np.concatenate([pair[part].reshape(-1, 4) for pair in pairs])
+        for part in (0, 1)
+    )
     for token, output in zip(last.tokens, last.outputs, strict=True):
-        assert np.isclose(expected, token, atol=1e-5).all(1).any()
-        np.testing.assert_allclose(
-            to_numpy(layer(token[None]))[0], output, atol=1e-4
-        )
+        (row,) = np.flatnonzero(np.isclose(inputs, token, atol=1e-5).all(1))
+        np.testing.assert_allclose(outputs[row], output, atol=1e-4)
 
 
 def test_progress_is_shown_with_its_bound(teacher, images, capsys):
