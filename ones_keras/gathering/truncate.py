@@ -1,5 +1,4 @@
 import numpy as np
-from scipy import linalg
 
 
 def truncate(kernel, ratio):
@@ -17,27 +16,27 @@ def truncate(kernel, ratio):
         ratio: float in (0, 1].
 
     Returns:
-        `(m, n)` float64 array, the number of singular values kept, and the
-        share of the sum they hold.
+        `(m, n)` array of the dtype of `kernel`, the number of singular values
+        kept, and the share of the sum they hold.
     """
-    wide = kernel.astype("float64", copy=True)
-    if wide.shape[0] > wide.shape[1]:
-        wide = wide.T
-    squares, vectors = linalg.eigh(
-        wide @ wide.T, driver="evd", overwrite_a=True, check_finite=False
-    )
+    wide = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.T
+    gram = wide.astype("float64")
+    gram = gram @ gram.T
+    squares, vectors = np.linalg.eigh(gram)
     values = np.sqrt(np.maximum(squares[::-1], 0.0))
     # A kernel of zeros is held by any of its values.
     held = np.cumsum(values) / (values.sum() or 1.0)
     held[-1] = 1.0
     # Rounding must not push a ratio of 1 past the last value.
     rank = min(np.searchsorted(held, ratio - 1e-12) + 1, len(values))
+    # The rank is found in float64; a projection loses nothing in float32.
+    vectors = vectors.astype(kernel.dtype)
     if 2 * rank <= len(values):
         kept = vectors[:, len(values) - rank :]
-        wide = kept @ (kept.T @ wide)
+        found = kept @ (kept.T @ wide)
     else:
         lost = vectors[:, : len(values) - rank]
-        wide -= lost @ (lost.T @ wide)
-    if wide.shape != kernel.shape:
-        wide = wide.T
-    return wide, int(rank), float(held[rank - 1])
+        found = wide - lost @ (lost.T @ wide)
+    if found.shape != kernel.shape:
+        found = found.T
+    return found, int(rank), float(held[rank - 1])
