@@ -77,7 +77,9 @@ def _budget_text(report, settings):
     for row in settings.methods:
         steps = report.first_reaching(row, goal)
         reached = "does not reach its teacher"
-        if steps is not None:
+        if steps == 0:
+            reached = "is as good as its teacher as gathered"
+        elif steps is not None:
             share = steps / settings.teacher_steps
             reached = (
                 f"reaches its teacher after about {steps:,.0f} steps, "

@@ -54,7 +54,9 @@ def main(argv):
         from gathering_runs import SeedFolder, identity, list_jobs
         from image_study import check_patches
 
-        check_patches(settings, images)
+        from ones_keras import gather
+
+        gather(check_patches(settings, images), method="switch")
         folders = {
             seed: SeedFolder(output_path() / f"seed_{seed}", identity(settings))
             for seed in settings.seeds

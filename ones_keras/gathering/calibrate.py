@@ -130,6 +130,7 @@ class _Watched:
             num_tokens=self.num_tokens,
             load=self.load,
             gate_sum=self.gate_sum,
+            seed=self.reservoir.seed,
         )
 
 

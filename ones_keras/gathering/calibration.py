@@ -21,6 +21,7 @@ class Calibration(NamedTuple):
         gate_sum: `(E,)` float64. Sum of their gates.
         start: `DenseWeights` or `None`. What the method made in an earlier
             round, when these tokens come from the student's own layers.
+        seed: int. Of what a method does at random.
     """
 
     tokens: np.ndarray
@@ -30,6 +31,7 @@ class Calibration(NamedTuple):
     load: np.ndarray
     gate_sum: np.ndarray
     start: DenseWeights | None = None
+    seed: int = 0
 
     @property
     def frequency(self):

@@ -68,11 +68,12 @@ def gather(
             the teacher makes of the same examples: so that it can make good
             what was lost before it. Up to four passes over the data a layer in
             place of one for all. Defaults to `False`.
-        seed: int. Of the sample of tokens. Defaults to `0`.
+        seed: int. Of the sample of tokens, and of what a method does at
+            random. Defaults to `0`.
         return_report: bool. Whether to return the report too. Defaults to
             `False`.
-        verbose: bool. Whether the calibration shows its progress. Defaults to
-            `True`.
+        verbose: bool. Whether calibration and methods that go by it show their
+            progress. Defaults to `True`.
         **options: Options of the method, described in its own docstring.
 
     Returns:
@@ -177,9 +178,14 @@ def gather(
             batches,
             held_out_only=chosen.needs_calibration,
         )
+    given = {}
+    if intermediate_dim is not None:
+        given["intermediate_dim"] = intermediate_dim
+    if chosen.needs_calibration:
+        given |= {"front_to_back": front_to_back, "seed": seed}
     report = GatheringReport(
         method=method,
-        options={**chosen.options, **options},
+        options={**chosen.options, **options, **given},
         layers=tuple(
             _report_layer(name, layer, student_layers, gathered, errors)
             for name, layer in moe_layers.items()

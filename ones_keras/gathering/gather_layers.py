@@ -39,22 +39,29 @@ class LayerGatherer:
                 layers, batches, max_tokens, seed, replacements, verbose
             )
 
+        def gather(found):
+            gathered = {}
+            with progress_bar(
+                self.method.name, "layers", verbose, len(found)
+            ) as advance:
+                for name, own in found.items():
+                    gathered[name] = self._gather(name, own)
+                    advance()
+            return gathered
+
         if not front_to_back:
             found, _ = look(self.moe_layers)
-            return {
-                name: self._gather(name, own) for name, own in found.items()
-            }
+            return gather(found)
         gathered, replacements = {}, {}
         for name, layer in self.moe_layers.items():
             found, depths = look({name: layer}, replacements)
-            gathered[name] = self._gather(name, found[name])
+            gathered |= gather(found)
             replacements[layer] = _function(layer, gathered[name])
             if depths[name] > 1:
                 # A shared layer's later depths follow on its own earlier ones.
                 again, _ = look({name: layer}, replacements)
-                gathered[name] = self._gather(
-                    name, _pooled(found[name], again[name], gathered[name])
-                )
+                pooled = _pooled(found[name], again[name], gathered[name])
+                gathered |= gather({name: pooled})
                 replacements[layer] = _function(layer, gathered[name])
         return gathered
 
@@ -77,7 +84,9 @@ class LayerGatherer:
         ]
         bound = f"at most {sum(sizes) / 2**20:.1f} MiB"
         logging.info("gather: calibration of %s keeps %s.", list(layers), bound)
-        with progress_bar(f"calibration ({bound})", verbose) as advance:
+        with progress_bar(
+            f"calibration ({bound})", "batches", verbose
+        ) as advance:
             return calibrate(
                 self.teacher,
                 layers,

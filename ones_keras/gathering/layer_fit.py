@@ -23,7 +23,6 @@ def layer_fit(
     steps=4000,
     learning_rate=1e-2,
     batch_size=512,
-    seed=0,
     intermediate_dim=None,
 ):
     """All weights of the layer regressed on the MoE layer's outputs.
@@ -41,14 +40,13 @@ def layer_fit(
         steps: int. Most training steps. Defaults to `4000`.
         learning_rate: float. At the start. Defaults to `1e-2`.
         batch_size: int. Tokens a step. Defaults to `512`.
-        seed: int. Of the order of the tokens. Defaults to `0`.
         intermediate_dim: int or `None`. Width of the student's layer; `None`
             is that of an expert. Defaults to `None`.
 
     Returns:
         `DenseWeights`. Their details are those of the start, and
-        `fit_error_before` and `fit_error`: squared error over the variance of
-        the outputs, on the tokens not trained on.
+        `fit_error_before` and `fit_error`: root of the squared error over the
+        variance of the outputs, on the tokens not trained on.
 
     Raises:
         ValueError: If there are fewer outputs than weights.
@@ -81,7 +79,10 @@ def layer_fit(
     best = _KeepBest(before)
     model.fit(
         _batches(
-            calibration.tokens[held_out:], targets[held_out:], batch_size, seed
+            calibration.tokens[held_out:],
+            targets[held_out:],
+            batch_size,
+            calibration.seed,
         ),
         steps_per_epoch=min(INTERVAL, steps),
         epochs=-(-steps // INTERVAL),
@@ -98,8 +99,8 @@ def layer_fit(
         scale,
         {
             **weights.details,
-            "fit_error_before": float(before),
-            "fit_error": float(best.loss),
+            "fit_error_before": float(np.sqrt(before)),
+            "fit_error": float(np.sqrt(best.loss)),
         },
     )
 

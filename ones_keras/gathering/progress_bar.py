@@ -4,15 +4,16 @@ from rich import progress
 
 
 @contextlib.contextmanager
-def progress_bar(description, verbose):
-    """Lends a callable that is called once a batch; how many is not known."""
+def progress_bar(description, unit, verbose, total=None):
+    """Lends a callable that is called once a `unit`, of `total` if known."""
     if not verbose:
         yield lambda: None
         return
+    of = "" if total is None else f" of {total}"
     columns = (
         progress.TextColumn("{task.description}"),
         progress.SpinnerColumn(finished_text=""),
-        progress.TextColumn("{task.completed} batches"),
+        progress.TextColumn(f"{{task.completed}}{of} {unit}"),
         progress.TimeElapsedColumn(),
     )
     with progress.Progress(*columns) as bar:

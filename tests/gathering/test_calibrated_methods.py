@@ -448,10 +448,12 @@ def test_layer_fit_improves_on_its_start_on_fresh_tokens(gated):
     error = squared_error(after, experts, fresh)
     assert error < 0.9 * squared_error(before, experts, fresh)
     found = after.details
-    assert found["fit_error"] < 0.9 * found["fit_error_before"]
+    assert found["fit_error"] < 0.95 * found["fit_error_before"]
     assert found["units"] == before.details["units"]
     variance = np.sum((fresh.outputs - fresh.outputs.mean(0)) ** 2)
-    assert found["fit_error"] == pytest.approx(error / variance, rel=0.35)
+    assert found["fit_error"] == pytest.approx(
+        np.sqrt(error / variance), rel=0.2
+    )
 
 
 def test_layer_fit_finds_a_layer_of_its_own_width():
@@ -468,7 +470,7 @@ def test_layer_fit_finds_a_layer_of_its_own_width():
         gate_sum=np.array([1500.0]),
     )
     found = run("layer_fit", experts, calibration, start="average", **FIT)
-    assert found.details["fit_error_before"] < 1e-9
+    assert found.details["fit_error_before"] < 1e-4
     assert squared_error(found, experts, calibration) < 1e-6 * np.sum(
         outputs**2
     )
@@ -479,7 +481,7 @@ def test_layer_fit_repeats_itself_and_takes_up_a_start(experts, calibration):
         run("layer_fit", experts, calibration, **FIT) for _ in range(2)
     )
     np.testing.assert_array_equal(first.up_kernel, again.up_kernel)
-    other = run("layer_fit", experts, calibration, seed=1, **FIT)
+    other = run("layer_fit", experts, calibration._replace(seed=1), **FIT)
     assert np.abs(other.up_kernel - first.up_kernel).max() > 0
     on = run("layer_fit", experts, calibration._replace(start=first), **FIT)
     assert on.details["fit_error"] <= first.details["fit_error"] + 1e-6

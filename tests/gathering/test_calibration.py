@@ -236,7 +236,9 @@ def test_front_to_back_feeds_the_students_own_tokens(share, rng, seen):
 def test_progress_is_shown_with_its_bound(teacher, images, capsys):
     ones_keras.gather(teacher, "select_units", calibration_data=[images])
     # 16384 tokens of 32 + 32 + 4 numbers of 4 bytes.
-    assert "calibration (at most 4.2 MiB)" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "calibration (at most 4.2 MiB)  1 batches" in shown
+    assert "select_units  1 of 1 layers" in shown
     gather(teacher, "select_units", images)
     assert not capsys.readouterr().out
 

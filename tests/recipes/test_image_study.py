@@ -2,16 +2,12 @@
 
 import importlib
 import json
-import pathlib
-import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl.testing import flagsaver
 
-RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
 FLAGS = (
     "--num_layers=1",
     "--teacher_steps=3",
@@ -39,10 +35,9 @@ class Images:
 
 
 @pytest.fixture
-def study(monkeypatch):
+def study(monkeypatch, import_recipe, run_recipe):
     """Runs the recipe with a validation accuracy for every (row, seed)."""
-    monkeypatch.syspath_prepend(str(RECIPES))
-    recipe = importlib.import_module("imagenet_ones")
+    recipe = import_recipe("imagenet_ones")
     image_study = importlib.import_module("image_study")
     monkeypatch.setattr(image_study, "LATENCY_REPEATS", 1)
     events = []
@@ -58,11 +53,7 @@ def study(monkeypatch):
             return accuracy(row, options)
 
         monkeypatch.setattr(image_study, "train", train)
-        argv = ["imagenet_ones.py", *FLAGS, *flags]
-        monkeypatch.setattr(sys, "argv", argv)
-        with flagsaver.flagsaver():
-            recipe.FLAGS(argv)
-            recipe.main(argv[:1])
+        run_recipe(recipe, *FLAGS, *flags)
         return list(events)
 
     return run

@@ -1,6 +1,6 @@
 """The recipe as a user runs it: a command line, its files, its errors."""
 
-import importlib
+import functools
 import json
 import pathlib
 import re
@@ -10,12 +10,11 @@ import sys
 import keras
 import numpy as np
 import pytest
-from absl.testing import flagsaver
 
 RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
 
 
-def run_recipe(*flags):
+def launch(*flags):
     """The command line in a process of its own."""
     return subprocess.run(
         [sys.executable, str(RECIPES / "imagenet_ones.py"), *flags],
@@ -26,28 +25,16 @@ def run_recipe(*flags):
 
 
 @pytest.fixture
-def recipe(monkeypatch, capsys):
+def recipe(import_recipe, run_recipe):
     """The same in this process, for speed; returns what it printed."""
-    monkeypatch.syspath_prepend(str(RECIPES))
-    module = importlib.import_module("imagenet_ones")
-
-    def run(*flags):
-        argv = ["imagenet_ones.py", *flags]
-        monkeypatch.setattr(sys, "argv", argv)
-        capsys.readouterr()
-        with flagsaver.flagsaver():
-            module.FLAGS(argv)
-            module.main(argv[:1])
-        return capsys.readouterr().out
-
-    return run
+    return functools.partial(run_recipe, import_recipe("imagenet_ones"))
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A whole comparison, three steps a model, with every kind of row."""
     folder = tmp_path_factory.mktemp("run")
-    result = run_recipe(
+    result = launch(
         f"--output_dir={folder}",
         "--teacher_steps=3",
         "--student_steps=3",
@@ -83,8 +70,8 @@ def test_writes_report_picture_and_launch_configuration(finished):
     assert hits == pytest.approx(round(hits), abs=1e-6)
     picture = (folder / "report.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
-    launch = json.loads((folder / "launch.json").read_text())
-    assert launch["settings"]["mixup"] == 0.5
+    launched = json.loads((folder / "launch.json").read_text())
+    assert launched["settings"]["mixup"] == 0.5
     record = json.loads((folder / "seed_0" / "results.json").read_text())
     assert record["settings"]["backend"] == keras.backend.backend()
     assert set(record["validation"]) == set(results)
@@ -95,8 +82,8 @@ def test_writes_report_picture_and_launch_configuration(finished):
 def test_a_finished_seed_is_not_trained_again(finished, recipe):
     folder, _ = finished
     before = (folder / "report.json").read_text()
-    launch = json.loads((folder / "launch.json").read_text())
-    printed = recipe(*launch["command"][1:])
+    launched = json.loads((folder / "launch.json").read_text())
+    printed = recipe(*launched["command"][1:])
     assert "seed 0: finished before" in printed
     assert "3 steps in" not in printed
     assert (folder / "report.json").read_text() == before
@@ -104,16 +91,16 @@ def test_a_finished_seed_is_not_trained_again(finished, recipe):
 
 def test_results_of_other_settings_are_kept(finished, recipe):
     folder, _ = finished
-    launch = json.loads((folder / "launch.json").read_text())
+    launched = json.loads((folder / "launch.json").read_text())
     before = (folder / "seed_0" / "results.json").read_bytes()
     with pytest.raises(SystemExit, match=r"alpha 0\.25, now 0\.5"):
-        recipe(*launch["command"][1:], "--alpha=0.5")
+        recipe(*launched["command"][1:], "--alpha=0.5")
     assert (folder / "seed_0" / "results.json").read_bytes() == before
 
 
 def test_results_of_an_older_default_are_kept(finished, recipe):
     folder, _ = finished
-    launch = json.loads((folder / "launch.json").read_text())
+    launched = json.loads((folder / "launch.json").read_text())
     path = folder / "seed_0" / "results.json"
     before = path.read_text()
     record = json.loads(before)
@@ -121,7 +108,7 @@ def test_results_of_an_older_default_are_kept(finished, recipe):
     path.write_text(json.dumps(record))
     try:
         with pytest.raises(SystemExit, match="holds the results of other"):
-            recipe(*launch["command"][1:])
+            recipe(*launched["command"][1:])
     finally:
         path.write_text(before)
 
@@ -206,7 +193,7 @@ def test_the_output_folder_is_refused_before_anything_is_read(
 
 
 def test_bad_input_is_an_exit_status_and_one_line(tmp_path):
-    result = run_recipe(f"--output_dir={tmp_path / 'out'}", "--svd_ratio=1.5")
+    result = launch(f"--output_dir={tmp_path / 'out'}", "--svd_ratio=1.5")
     assert result.returncode == 1
     assert "`--svd_ratio=1.5`" in result.stderr
     assert "Traceback" not in result.stderr

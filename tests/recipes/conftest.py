@@ -1,0 +1,42 @@
+"""Recipes as modules of the test process."""
+
+import importlib
+import pathlib
+import sys
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+FOLDER = pathlib.Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture
+def import_recipe(monkeypatch):
+    """Imports a recipe whose flags no other one has taken."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+    def run(name):
+        # Two recipes define flags of one name, in `launch` both.
+        for flag in [*flags.FLAGS.flags_by_module_dict().get("launch", ())]:
+            delattr(flags.FLAGS, flag.name)
+        sys.modules.pop(name, None)
+        return importlib.import_module(name)
+
+    return run
+
+
+@pytest.fixture
+def run_recipe(import_recipe, monkeypatch, capsys):
+    """Runs the main function of a recipe; returns what it printed."""
+
+    def run(module, *arguments):
+        argv = [f"{module.__name__}.py", *arguments]
+        monkeypatch.setattr(sys, "argv", argv)
+        capsys.readouterr()
+        with flagsaver.flagsaver():
+            flags.FLAGS(argv)
+            module.main(argv[:1])
+        return capsys.readouterr().out
+
+    return run

@@ -1,0 +1,205 @@
+"""The study: its trainings, what it keeps, and what it makes of them."""
+
+import importlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+RECIPE = pathlib.Path(__file__).parents[2] / "recipes" / "gathering_study.py"
+FLAGS = (
+    "--num_layers=1",
+    "--teacher_steps=3",
+    "--budgets=2,5",
+    "--methods=average,units",
+    "--calibration_sizes=60",
+    "--calibration_images=50",
+)
+
+
+class Images:
+    """Random digits; notes when the test split is opened."""
+
+    image_shape, num_classes = (8, 8, 1), 10
+
+    def __init__(self, events):
+        self.events = events
+
+    def _batches(self, count):
+        rng = np.random.default_rng(0)
+        images = rng.uniform(0, 255, size=(count, 8, 8, 1)).astype("float32")
+        return tf.data.Dataset.from_tensors((images, np.arange(count) % 10))
+
+    def train(self, batch_size, seed):
+        return self._batches(64).repeat()
+
+    def validation(self, batch_size):
+        return self._batches(8)
+
+    def test(self, batch_size):
+        self.events.append("test")
+        return self._batches(20)
+
+
+@pytest.fixture
+def study(monkeypatch, import_recipe, run_recipe):
+    """Runs the recipe without training; returns what was done, in order."""
+    recipe = import_recipe("gathering_study")
+    runs = importlib.import_module("gathering_runs")
+    events = []
+    monkeypatch.setattr(recipe, "load_images", lambda settings: Images(events))
+
+    def run(*flags, fail_at=None):
+        events.clear()
+
+        def train(model, images, settings, **options):
+            if len(events) == fail_at:
+                raise KeyboardInterrupt
+            events.append((options["steps"], options["learning_rate"]))
+            options["progress"](options["steps"], 0.5)
+            return 0.5
+
+        monkeypatch.setattr(runs, "train", train)
+        printed = run_recipe(recipe, *FLAGS, *flags)
+        return list(events), printed
+
+    return run
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def points(folder, name="report"):
+    return {
+        (point["method"], point["seed"], point["x"]): point["score"]
+        for point in read(folder / f"{name}.json")["points"]
+    }
+
+
+def test_every_row_budget_and_control(study, tmp_path):
+    events, printed = study(f"--output_dir={tmp_path}", "--seeds=4,7")
+    steps = [3, 2, 5, 8, 2, 5, 2, 2, 5, 5]
+    trained = [(count, 0.01) for count in steps]
+    # The test split is opened after the last training of a seed, once.
+    assert events == [*trained, "test", *trained, "test"]
+    expected = {
+        ("teacher", 0),
+        ("dense", 2),
+        ("dense", 5),
+        ("dense, longer", 8),
+        ("teacher, longer", 2),
+        ("teacher, longer", 5),
+        *((row, x) for row in ("average", "units") for x in (0, 2, 5)),
+    }
+    found = points(tmp_path)
+    assert set(found) == {
+        (row, seed, x) for row, x in expected for seed in (4, 7)
+    }
+    assert set(points(tmp_path, "calibration")) == {
+        ("units", 4, 60),
+        ("units", 7, 60),
+    }
+    record = read(tmp_path / "seed_4" / "units-0.json")
+    assert record["gathering"]["agreement"]["num_predictions"] < 30
+    assert record["made_by"] == ["select_units", {}, 1]
+    # A stub does not train, so that every budget is the student as gathered.
+    assert found["units", 4, 5] == found["units", 4, 0]
+    model = keras.models.load_model(tmp_path / "seed_4" / "units-5.keras")
+    (images, labels), *_ = Images([]).test(1)
+    choices = model.predict(np.asarray(images), verbose=0).argmax(-1)
+    assert found["units", 4, 5] == np.mean(choices == np.asarray(labels))
+    for word in ("minus teacher, longer (5)", "MoE benefits", "60"):
+        assert word in (tmp_path / "report.md").read_text()
+    assert "dense, longer: trained for 8 steps" in printed
+    for name in ("report.png", "calibration.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_it_goes_on_where_it_was_stopped(study, tmp_path):
+    flags = (f"--output_dir={tmp_path}",)
+    with pytest.raises(KeyboardInterrupt):
+        study(*flags, fail_at=4)
+    assert not list(tmp_path.glob("**/.*"))
+    before = (tmp_path / "seed_0" / "teacher-0.keras").read_bytes()
+    events, _ = study(*flags)
+    assert events[:-1] == [(count, 0.01) for count in (2, 5, 2, 2, 5, 5)]
+    assert (tmp_path / "seed_0" / "teacher-0.keras").read_bytes() == before
+    # Finished, it only reports; a new row and budget are all that is added.
+    assert study(*flags)[0] == []
+    found = points(tmp_path)
+    events, _ = study(*flags, "--methods=average,units,top_k", "--budgets=5,9")
+    assert [steps for steps, _ in events[:-1]] == [9, 12, 9, 5, 9, 9, 9]
+    after = points(tmp_path)
+    assert {key: after[key] for key in found if key in after} == {
+        key: score for key, score in found.items() if key in after
+    }
+
+
+def test_records_of_something_else_are_refused(study, tmp_path):
+    flags = (f"--output_dir={tmp_path}",)
+    study(*flags)
+    with pytest.raises(SystemExit, match=r"alpha 0\.25, now 0\.5"):
+        study(*flags, "--alpha=0.5")
+    path = tmp_path / "seed_0" / "average-0.json"
+    record = read(path)
+    path.write_text(
+        json.dumps({**record, "made_by": ["average", {"down_scale": 2.0}, 1]})
+    )
+    with pytest.raises(SystemExit, match=r"down_scale': 2\.0.*Remove it"):
+        study(*flags)
+    path.write_text("{")
+    with pytest.raises(SystemExit, match=re.escape(str(path))):
+        study(*flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--methods=svdd"], "`--methods=['svdd']`"),
+        (["--methods="], "`--methods=()`"),
+        (["--methods=svd,svd"], "`--methods=('svd', 'svd')`"),
+        (["--budgets=0,5"], "`--budgets=(0, 5)`"),
+        (["--budgets=x"], "`--budgets=x`"),
+        (["--calibration_images=0"], "`--calibration_images=0`"),
+        (["--calibration_sizes=0"], "`--calibration_sizes=(0,)`"),
+        (["--alpha=2"], "`--alpha=2.0`"),
+        (["--model=ones_vit_tiny"], "no `MoEFeedForward` layer"),
+    ],
+)
+def test_bad_input_ends_before_training(flags, message, study, tmp_path):
+    output_dir = tmp_path / "out"
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        study(f"--output_dir={output_dir}", *flags)
+    assert not output_dir.exists()
+
+
+def test_the_command_line_on_the_built_in_data(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(RECIPE),
+            f"--output_dir={tmp_path}",
+            "--num_layers=1",
+            "--teacher_steps=2",
+            "--budgets=1",
+            "--methods=least_squares",
+            "--evaluations=1",
+            "--batch_size=16",
+            "--evaluation_batch_size=540",
+            "--calibration_images=64",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "least_squares" in done.stdout
+    found = points(tmp_path)
+    assert found["least_squares", 0, 0] != found["least_squares", 0, 1]
