@@ -23,6 +23,9 @@ from ones_keras.gathering.registry import get_method
 from ones_keras.write_aside import write_aside
 
 TEACHER = "teacher"
+# In the study of calibration sizes no token is left out: the default would keep
+# no more of 4096 images than of 400.
+ALL_TOKENS = 2**18
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,8 +109,9 @@ class SeedFolder:
         if record["made_by"] != made_by(job):
             raise ValueError(
                 f"{self.path / job.name}.json was made by "
-                f"{record['made_by']}, which is {made_by(job)} now. Remove it "
-                "to make it again, or choose another `--output_dir`."
+                f"{record['made_by']}, which is {made_by(job)} now. Remove "
+                f"{job.row}-* there to make them again, or choose another "
+                "`--output_dir`."
             )
         return record
 
@@ -139,7 +143,13 @@ def made_by(job):
         return None
     row = ROWS[job.row]
     options = {**get_method(row.method).options, **row.options}
-    return json.loads(json.dumps([row.method, options, row.width]))
+    found = [row.method, options, row.width]
+    for nested in ("start", "selection"):
+        if nested in options:
+            found.append(get_method(options[nested]).options)
+    if job.images:
+        found.append(ALL_TOKENS)
+    return json.loads(json.dumps(found))
 
 
 class SeedRuns:
@@ -236,6 +246,8 @@ class SeedRuns:
             options["intermediate_dim"] = row.width * width
         if get_method(row.method).needs_calibration:
             options["front_to_back"] = self.settings.front_to_back
+            if job.images:
+                options["calibration_tokens"] = ALL_TOKENS
         return ones_keras.gather(
             self.teacher,
             method=row.method,

@@ -4,14 +4,21 @@ from absl import logging
 from keras import ops
 
 from ones_keras.gathering.calibration import Calibration
-from ones_keras.gathering.calibration_batches import of_tokens
+from ones_keras.gathering.calibration_batches import held_out, of_tokens
 from ones_keras.gathering.reservoir import Reservoir
 from ones_keras.layers.record_inputs import record_inputs
 from ones_keras.without_autograd import without_autograd
 
 
 def calibrate(
-    teacher, moe_layers, batches, max_tokens, seed, replacements, progress
+    teacher,
+    moe_layers,
+    batches,
+    max_tokens,
+    seed,
+    replacements,
+    first_depth,
+    progress,
 ):
     """One pass of the teacher over the calibration data, at inference.
 
@@ -26,6 +33,8 @@ def calibrate(
             any, the tokens are those that reach a layer with these in place,
             and the outputs still what the teacher makes of the same example
             without them: what is lost before a layer can be made good in it.
+        first_depth: int. Calls of a layer in a pass that are left out, as they
+            are what they were without the replacements.
         progress: callable, called after each batch.
 
     Returns:
@@ -39,7 +48,7 @@ def calibrate(
         name: _Watched(name, layer, max_tokens, seed)
         for name, layer in moe_layers.items()
     }
-    for number, (x, held_out) in enumerate(batches):
+    for number, (x, examples) in enumerate(batches):
         with keras.StatelessScope(), without_autograd():
             layers = list(moe_layers.values())
             with record_inputs(layers) as calls:
@@ -53,9 +62,11 @@ def calibrate(
                     teacher(x, training=False)
             for own in watched.values():
                 for depth, call in enumerate(calls[own.layer]):
+                    if depth < first_depth:
+                        continue
                     outputs = own_outputs[own.layer][depth]
                     call = call._replace(outputs=outputs)
-                    own.add(call, depth, held_out, number)
+                    own.add(call, depth, examples, number)
         progress()
     found = {name: own.result() for name, own in watched.items()}
     return found, {name: own.depths for name, own in watched.items()}
@@ -73,14 +84,16 @@ class _Watched:
         self.load = np.zeros(layer.num_experts, "int64")
         self.gate_sum = np.zeros(layer.num_experts)
 
-    def add(self, call, depth, held_out, number):
+    def add(self, call, depth, examples, number):
         self.depths = max(self.depths, depth + 1)
         tokens, outputs = _numpy(call.tokens), _numpy(call.outputs)
-        use = ~of_tokens(held_out, len(tokens))
+        examples = of_tokens(examples, len(tokens))
+        use = ~held_out(examples)
         if call.mask is not None:
             use &= ops.convert_to_numpy(call.mask).astype(bool)
         gates = self._gates(call)
-        tokens, outputs, gates = tokens[use], outputs[use], gates[use]
+        rows = tokens, outputs, gates, examples
+        tokens, outputs, gates, examples = (array[use] for array in rows)
         for kind, values in (("inputs", tokens), ("outputs", outputs)):
             if not np.isfinite(values).all():
                 raise ValueError(
@@ -93,7 +106,7 @@ class _Watched:
         self.num_tokens += len(tokens)
         self.load += np.count_nonzero(gates, axis=0)
         self.gate_sum += gates.sum(0, dtype="float64")
-        self.reservoir.add((tokens, outputs, gates), stream=depth)
+        self.reservoir.add((tokens, outputs, gates, examples), stream=depth)
 
     def _gates(self, call):
         """`(T, E)`, from the choices and their gates."""

@@ -2,6 +2,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ones_keras.gathering.calibration_batches import HELD_OUT_PART
 from ones_keras.gathering.expert_weights import DenseWeights
 
 
@@ -10,12 +11,13 @@ class Calibration(NamedTuple):
 
     All depths of a shared layer are pooled, padding is left out, and so are the
     examples that the report is measured on. The arrays hold a uniform sample of
-    the tokens in random order, the statistics all of them.
+    the tokens in random order, the statistics are of all of them.
 
     Attributes:
         tokens: `(N, D)` float32. Inputs of the layer.
         outputs: `(N, D)` float32. Its outputs.
         gates: `(N, E)` float32. Weight of each expert, 0 where not chosen.
+        examples: `(N,)` int64. Which example a token is of, by its checksum.
         num_tokens: int. Tokens that the layer was given.
         load: `(E,)` int64. How many of them chose each expert.
         gate_sum: `(E,)` float64. Sum of their gates.
@@ -27,6 +29,7 @@ class Calibration(NamedTuple):
     tokens: np.ndarray
     outputs: np.ndarray
     gates: np.ndarray
+    examples: np.ndarray
     num_tokens: int
     load: np.ndarray
     gate_sum: np.ndarray
@@ -47,6 +50,23 @@ class Calibration(NamedTuple):
     def mean_gate_when_chosen(self):
         """`(E,)`. Mean gate over the tokens that chose the expert, or 0."""
         return self.gate_sum / np.maximum(self.load, 1)
+
+    def split(self, part):
+        """Two calibrations: without, and with only, one example in `part`.
+
+        The statistics of both stay those of all tokens.
+        """
+        # Of another digit than what is held out for the report.
+        apart = self.examples // HELD_OUT_PART % part == 0
+        return self._rows(~apart), self._rows(apart)
+
+    def _rows(self, chosen):
+        return self._replace(
+            tokens=self.tokens[chosen],
+            outputs=self.outputs[chosen],
+            gates=self.gates[chosen],
+            examples=self.examples[chosen],
+        )
 
     def check_tokens(self, needed, unknowns):
         """Raise a `ValueError` if there are fewer tokens than `needed`."""

@@ -15,15 +15,19 @@ class CalibrationBatches:
 
     An example is held out or not by what it holds, so that the split is the
     same in each pass, whatever the order, and equal examples stay together.
+    Data that is augmented anew in each pass is other data each time: an
+    example may then be held out as one view and seen as another.
 
     Args:
         data: As `input_batches` takes it, but not a one-time iterator.
+        preprocess: callable or `None`. Applied to each batch; a KerasHub task
+            brings one. Defaults to `None`.
 
     Raises:
-        ValueError: If `data` can be gone through only once.
+        ValueError: If `data` is nothing that can be gone through several times.
     """
 
-    def __init__(self, data):
+    def __init__(self, data, preprocess=None):
         if isinstance(data, collections.abc.Iterator):
             raise ValueError(
                 "`calibration_data` is gone through several times, so it must "
@@ -31,21 +35,51 @@ class CalibrationBatches:
                 "again, such as a list of batches or a `tf.data.Dataset`. "
                 f"Received: `calibration_data={data}`."
             )
+        if isinstance(data, str) or not isinstance(
+            data, collections.abc.Iterable
+        ):
+            raise ValueError(
+                "`calibration_data` must be an array, a dict of arrays or an "
+                f"iterable of batches. Received: `calibration_data={data!r}`."
+            )
         self.data = data
+        self.preprocess = preprocess
 
     def __iter__(self):
-        """Yields inputs of the model and `(B,)` bool, True for held out."""
+        """Yields inputs of the model and the examples' checksums `(B,)`."""
         for x in input_batches(self.data, name="calibration_data"):
-            yield x, _held_out(keras.tree.flatten(x))
+            arrays = keras.tree.flatten(x)
+            lengths = {np.shape(array)[:1] for array in arrays}
+            if len(lengths) > 1 or () in lengths:
+                raise ValueError(
+                    "The arrays of a batch of `calibration_data` must have "
+                    "one number of examples as their first dimension. "
+                    "Received: arrays of shapes "
+                    f"{[np.shape(array) for array in arrays]}."
+                )
+            checksums = _checksums(arrays)
+            if self.preprocess is not None:
+                x = self.preprocess(x)
+            yield x, checksums
 
 
-def of_tokens(held_out, num_tokens):
-    """`(T,)` bool from `(B,)`, where an example has `T / B` tokens in a row."""
-    example = np.arange(num_tokens) * len(held_out) // num_tokens
-    return held_out[example]
+def held_out(checksums):
+    """Which examples are held out from the methods, a bool array."""
+    return checksums % HELD_OUT_PART == 0
 
 
-def _held_out(arrays):
+def of_tokens(examples, num_tokens):
+    """`(T,)` from `(B,)`, where an example has `T / B` tokens in a row."""
+    if num_tokens % len(examples):
+        raise ValueError(
+            "The tokens of a `MoEFeedForward` layer cannot be told apart by "
+            "example: `calibration_data` brought a batch of "
+            f"{len(examples)} examples, and the layer {num_tokens} tokens."
+        )
+    return np.repeat(examples, num_tokens // len(examples))
+
+
+def _checksums(arrays):
     found = []
     for index in range(len(arrays[0])):
         checksum = 0
@@ -54,5 +88,5 @@ def _held_out(arrays):
             if row.dtype.kind in "OUS":  # Text: bytes of what it says.
                 row = np.frombuffer(repr(row.tolist()).encode(), "uint8")
             checksum = zlib.crc32(row.tobytes(), checksum)
-        found.append(checksum % HELD_OUT_PART == 0)
-    return np.array(found, bool)
+        found.append(checksum)
+    return np.array(found, "int64")

@@ -122,7 +122,11 @@ def gather(
     moe_layers = _check_teacher(teacher)
     batches = None
     if calibration_data is not None:
-        batches = CalibrationBatches(calibration_data)
+        batches = CalibrationBatches(
+            calibration_data,
+            # Of a KerasHub task, which a plain call of the teacher leaves out.
+            getattr(teacher, "preprocess_samples", None),
+        )
 
     # Before anything is built, so that a bad option costs nothing.
     gathered = {}

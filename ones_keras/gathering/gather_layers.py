@@ -34,9 +34,15 @@ class LayerGatherer:
     def from_data(self, batches, max_tokens, seed, front_to_back, verbose):
         """The same with `Calibration`s of the data."""
 
-        def look(layers, replacements=None):
+        def look(layers, replacements=None, first_depth=0):
             return self._calibrate(
-                layers, batches, max_tokens, seed, replacements, verbose
+                layers,
+                batches,
+                max_tokens,
+                seed,
+                replacements,
+                first_depth,
+                verbose,
             )
 
         def gather(found):
@@ -59,7 +65,7 @@ class LayerGatherer:
             replacements[layer] = _function(layer, gathered[name])
             if depths[name] > 1:
                 # A shared layer's later depths follow on its own earlier ones.
-                again, _ = look({name: layer}, replacements)
+                again, _ = look({name: layer}, replacements, first_depth=1)
                 pooled = _pooled(found[name], again[name], gathered[name])
                 gathered |= gather({name: pooled})
                 replacements[layer] = _function(layer, gathered[name])
@@ -76,7 +82,14 @@ class LayerGatherer:
         return weights._replace(details={**weights.details, "load": load})
 
     def _calibrate(
-        self, layers, batches, max_tokens, seed, replacements, verbose
+        self,
+        layers,
+        batches,
+        max_tokens,
+        seed,
+        replacements,
+        first_depth,
+        verbose,
     ):
         sizes = [
             4 * max_tokens * (2 * layer.up_kernel.shape[1] + layer.num_experts)
@@ -94,6 +107,7 @@ class LayerGatherer:
                 max_tokens,
                 seed,
                 replacements,
+                first_depth,
                 advance,
             )
 
@@ -114,11 +128,21 @@ def _function(layer, weights):
 
 
 def _pooled(first, second, start):
-    """Both rounds' tokens and statistics."""
+    """A calibration of both rounds, as large as one."""
+    size = max(len(first.tokens), len(second.tokens))
+    order = np.random.default_rng(first.seed).permutation(
+        len(first.tokens) + len(second.tokens)
+    )[:size]
+
+    def mixed(name):
+        rows = [getattr(first, name), getattr(second, name)]
+        return np.concatenate(rows)[order]
+
     return first._replace(
-        tokens=np.concatenate([first.tokens, second.tokens]),
-        outputs=np.concatenate([first.outputs, second.outputs]),
-        gates=np.concatenate([first.gates, second.gates]),
+        tokens=mixed("tokens"),
+        outputs=mixed("outputs"),
+        gates=mixed("gates"),
+        examples=mixed("examples"),
         num_tokens=first.num_tokens + second.num_tokens,
         load=first.load + second.load,
         gate_sum=first.gate_sum + second.gate_sum,

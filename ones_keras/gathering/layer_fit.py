@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from ones_keras.gathering.expert_weights import DenseWeights
 from ones_keras.gathering.registry import register_method
@@ -8,10 +9,11 @@ from ones_keras.gathering.scaling import check_scale
 from ones_keras.gathering.start_method import start_weights
 from ones_keras.validation import check_positive_int
 
-# Steps between two looks at the held-out tokens, and how many of these may
-# bring nothing before the fit ends.
+# Steps between two looks at the tokens not trained on, at most, and how many of
+# these may bring nothing before the fit ends.
 INTERVAL, PATIENCE = 250, 8
-HELD_OUT_SHARE = 0.1
+# One example in so many is not trained on.
+HELD_OUT_PART = 10
 
 
 @register_method("layer_fit")
@@ -28,16 +30,17 @@ def layer_fit(
     """All weights of the layer regressed on the MoE layer's outputs.
 
     Adam on minibatches of the calibration tokens, from another method's
-    weights, with a cosine decay to zero. A tenth of the tokens is not trained
-    on; the weights that are best on these are kept, and the fit ends early
-    when they do not improve any more.
+    weights, with a cosine decay to zero. The tokens of a tenth of the examples
+    are seen neither by it nor by the start; the weights that are best on these
+    are kept, and the fit ends early when they do not improve any more.
 
     Args:
         experts: `ExpertWeights`.
         calibration: `Calibration`.
         start: string. The method to start from, any but the baselines, with
             its own default options. Defaults to `"matching_pursuit"`.
-        steps: int. Most training steps. Defaults to `4000`.
+        steps: int. Most training steps, rounded up so that they divide evenly
+            by their stretches of 250 at most. Defaults to `4000`.
         learning_rate: float. At the start. Defaults to `1e-2`.
         batch_size: int. Tokens a step. Defaults to `512`.
         intermediate_dim: int or `None`. Width of the student's layer; `None`
@@ -49,7 +52,8 @@ def layer_fit(
         variance of the outputs, on the tokens not trained on.
 
     Raises:
-        ValueError: If there are fewer outputs than weights.
+        ValueError: If there are fewer outputs than weights, or too few
+            examples.
 
     References:
         - Our own; layer by layer as in
@@ -58,13 +62,22 @@ def layer_fit(
     for name, value in (("steps", steps), ("batch_size", batch_size)):
         check_positive_int(name, value)
     check_scale("learning_rate", learning_rate)
+    width = intermediate_dim or experts.intermediate_dim
+    _check_tokens(experts, width, calibration)
+    training, validation = calibration.split(HELD_OUT_PART)
+    if not len(validation.tokens):
+        raise ValueError(
+            "Too few calibration examples: none is left to tell when the fit "
+            f"is at its best. Received: {len(calibration.tokens)} tokens of "
+            f"{len(np.unique(calibration.examples))} examples."
+        )
     weights = calibration.start or start_weights(
-        "start", start, experts, calibration, intermediate_dim
+        "start", start, experts, training, intermediate_dim
     )
-    _check_tokens(weights, calibration)
     # Outputs of unit variance, so that the learning rate suits any layer.
-    mean = calibration.outputs.mean(0)
-    scale = float(np.std(calibration.outputs - mean)) or 1.0
+    mean = training.outputs.mean(0)
+    scale = float(np.std(training.outputs - mean)) or 1.0
+    epochs = -(-steps // INTERVAL)
     model = _model(weights, experts.activation, mean, scale)
     model.compile(
         keras.optimizers.Adam(
@@ -72,26 +85,31 @@ def layer_fit(
         ),
         loss="mse",
     )
-    targets = (calibration.outputs - mean) / scale
-    held_out = max(1, int(HELD_OUT_SHARE * len(targets)))
-    validation = calibration.tokens[:held_out], targets[:held_out]
-    before = model.evaluate(*validation, batch_size=4096, verbose=0)
-    best = _KeepBest(before)
+    held_out = validation.tokens, (validation.outputs - mean) / scale
+    before = model.evaluate(*held_out, batch_size=4096, verbose=0)
+    best = _KeepBest(before, model)
     model.fit(
         _batches(
-            calibration.tokens[held_out:],
-            targets[held_out:],
+            training.tokens,
+            (training.outputs - mean) / scale,
             batch_size,
             calibration.seed,
         ),
-        steps_per_epoch=min(INTERVAL, steps),
-        epochs=-(-steps // INTERVAL),
-        validation_data=validation,
+        steps_per_epoch=-(-steps // epochs),
+        epochs=epochs,
+        validation_data=held_out,
         validation_batch_size=4096,
         callbacks=[best],
         shuffle=False,
         verbose=0,
     )
+    if best.loss == before:
+        logging.warning(
+            "gather: layer_fit brought nothing on tokens it was not trained "
+            "on, so the weights are those it started from. Try a lower "
+            "`learning_rate` than %g, or more calibration data.",
+            learning_rate,
+        )
     best.restore()
     return _weights(
         model,
@@ -105,12 +123,12 @@ def layer_fit(
     )
 
 
-def _check_tokens(weights, calibration):
-    dim, width = weights.up_kernel.shape
-    kernels = 2 if weights.gate_kernel is None else 3
+def _check_tokens(experts, width, calibration):
+    dim = experts.up_kernel.shape[1]
+    kernels = 2 if experts.gate_kernel is None else 3
     unknowns = kernels * dim * width
     calibration.check_tokens(
-        -(-unknowns // dim), f"the {unknowns} weights of a layer"
+        kernels * width, f"the {unknowns} weights of a layer"
     )
 
 
@@ -168,21 +186,24 @@ def _weights(model, mean, scale, details):
 class _KeepBest(keras.callbacks.Callback):
     """Keeps the best weights and ends the training when they stay the best."""
 
-    def __init__(self, loss):
+    def __init__(self, loss, model):
         super().__init__()
         self.loss = loss
-        self.weights = None
+        self.weights = self._copy(model)
         self.waited = 0
+
+    @staticmethod
+    def _copy(model):
+        return [np.array(weight) for weight in model.get_weights()]
 
     def on_epoch_end(self, epoch, logs=None):
         self.waited += 1
         if logs["val_loss"] < self.loss:
             self.loss = logs["val_loss"]
-            self.weights = [np.array(w) for w in self.model.get_weights()]
+            self.weights = self._copy(self.model)
             self.waited = 0
         if self.waited >= PATIENCE:
             self.model.stop_training = True
 
     def restore(self):
-        if self.weights is not None:
-            self.model.set_weights(self.weights)
+        self.model.set_weights(self.weights)

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ones_keras.gathering.calibration_batches import of_tokens
+from ones_keras.gathering.calibration_batches import held_out, of_tokens
 from ones_keras.layers.record_inputs import record_inputs
 from ones_keras.metrics.agreement import AgreementSum
 from ones_keras.without_autograd import without_autograd
@@ -31,16 +31,16 @@ def measure_student(
         A dict from layer name to `|student - MoE| / |MoE|` in the Frobenius
         norm, the number of tokens of one layer (the most, if they differ), and
         the `TeacherAgreement`, or `None` where the outputs are not one tensor
-        of logits.
+        of logits, an example each. Padding counts as a prediction.
 
     Raises:
-        ValueError: If a layer gets no token.
+        ValueError: If a layer gets no token, or one that is not finite.
     """
     squares = {name: np.zeros(2) for name in moe_layers}
     num_tokens = dict.fromkeys(moe_layers, 0)
     agreement = AgreementSum()
-    for x, held_out in batches:
-        use = held_out if held_out_only else np.ones_like(held_out)
+    for x, examples in batches:
+        use = held_out(examples) if held_out_only else examples == examples
         with (
             record_inputs(list(moe_layers.values())) as calls,
             keras.StatelessScope(),
@@ -48,7 +48,7 @@ def measure_student(
         ):
             outputs = teacher(x, training=False)
             student_outputs = student(x, training=False)
-        if _is_logits(outputs):
+        if _is_logits(outputs, len(examples)):
             agreement.add(
                 _float64(outputs)[use], _float64(student_outputs)[use]
             )
@@ -63,6 +63,12 @@ def measure_student(
                 if mask is not None:
                     used &= ops.convert_to_numpy(mask).astype(bool)
                 expected, found = expected[used], found[used]
+                if not np.isfinite(expected).all():
+                    raise ValueError(
+                        f"The outputs of the layer {name!r} are not finite on "
+                        "`calibration_data`: "
+                        f"{(~np.isfinite(expected)).sum()} values of a batch."
+                    )
                 squares[name] += [
                     np.sum((found - expected) ** 2),
                     np.sum(expected**2),
@@ -91,10 +97,11 @@ def measure_student(
     )
 
 
-def _is_logits(outputs):
+def _is_logits(outputs, num_examples):
     return (
         keras.ops.is_tensor(outputs)
         and len(outputs.shape) >= 2
+        and outputs.shape[0] == num_examples
         and outputs.shape[-1] > 1
     )
 

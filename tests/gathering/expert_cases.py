@@ -66,6 +66,8 @@ def calibrate_by_hand(experts, num_tokens=400, seed=0, idle=()):
         tokens.astype("float32"),
         outputs.astype("float32"),
         gates.astype("float32"),
+        # An example a token.
+        np.random.default_rng(seed).integers(2**32, size=num_tokens),
         num_tokens=num_tokens,
         load=(gates > 0).sum(0),
         gate_sum=gates.sum(0),

@@ -476,6 +476,20 @@ def test_layer_fit_finds_a_layer_of_its_own_width():
     )
 
 
+def test_layer_fit_that_goes_wrong_gives_its_start(
+    experts, calibration, caplog
+):
+    found = run("layer_fit", experts, calibration, learning_rate=1e3, steps=20)
+    training, validation = calibration.split(10)
+    start = run("matching_pursuit", experts, training)
+    for one, other in zip(found[:4], start[:4], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    assert found.details["fit_error"] == found.details["fit_error_before"]
+    assert "layer_fit brought nothing" in caplog.text
+    # Neither the fit nor its start has seen what decides.
+    assert not set(training.examples) & set(validation.examples)
+
+
 def test_layer_fit_repeats_itself_and_takes_up_a_start(experts, calibration):
     first, again = (
         run("layer_fit", experts, calibration, **FIT) for _ in range(2)

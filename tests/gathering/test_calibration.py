@@ -208,29 +208,32 @@ def test_front_to_back_feeds_the_students_own_tokens(share, rng, seen):
     first = model.get_layer("first")
     second = first if share else model.get_layer("second")
     own = to_numpy(x), to_numpy(first(x))
+    plain = to_numpy(x + first(x))
+    plain = plain, to_numpy(second(plain))
     later = to_numpy(x + first(x))
     later = to_numpy(x + down(up(x))), to_numpy(second(later))
     assert len(seen) == 2
     last = seen[1]
     pairs = [later]
     if share:
-        # Its own later depth, beside the tokens of the first round.
+        # Beside the tokens of the first round, as many in all as it had.
         assert last.start is not None
-        count = len(seen[0].tokens)
-        assert len(last.tokens) == 2 * count
-        last = last._replace(
-            tokens=last.tokens[count:], outputs=last.outputs[count:]
-        )
-        pairs = [own, later]
+        assert len(last.tokens) == len(seen[0].tokens)
+        pairs = [own, later, plain]
     else:
         assert last.start is None
     inputs, outputs = (
         np.concatenate([pair[part].reshape(-1, 4) for pair in pairs])
         for part in (0, 1)
     )
+    of_round = {0: 0, 1: 0, 2: 0}
     for token, output in zip(last.tokens, last.outputs, strict=True):
         (row,) = np.flatnonzero(np.isclose(inputs, token, atol=1e-5).all(1))
+        of_round[row // 210] += 1
         np.testing.assert_allclose(outputs[row], output, atol=1e-4)
+    if share:
+        # A third each, of about 330.
+        assert min(of_round.values()) > 60
 
 
 def test_progress_is_shown_with_its_bound(teacher, images, capsys):

@@ -6,15 +6,16 @@ import tensorflow as tf
 
 from ones_keras.gathering.calibration_batches import (
     CalibrationBatches,
+    held_out,
     of_tokens,
 )
 
 
-def held_out(data):
+def first_numbers(data):
     """The examples held out, as a set of their first numbers."""
     found = set()
-    for x, out in CalibrationBatches(data):
-        found |= {float(row.flat[0]) for row in x[out]}
+    for x, examples in CalibrationBatches(data):
+        found |= {float(row.flat[0]) for row in x[held_out(examples)]}
     return found
 
 
@@ -24,16 +25,13 @@ def examples(rng):
 
 
 def test_a_fifth_is_held_out_in_any_order_and_batches(examples, rng):
-    expected = held_out(examples)
+    expected = first_numbers(examples)
     assert 60 < len(expected) < 140  # 100, five standard deviations of 9
-    assert held_out(rng.permutation(examples)) == expected
+    assert first_numbers(rng.permutation(examples)) == expected
     shuffled = tf.data.Dataset.from_tensor_slices((examples, examples))
     shuffled = shuffled.shuffle(500, seed=1).batch(7)
-    batches = CalibrationBatches(shuffled)
-    for _ in range(2):
-        assert {
-            float(x) for rows, out in batches for x in rows[out, 0]
-        } == expected
+    for _ in range(2):  # In another order each time.
+        assert first_numbers(shuffled) == expected
 
 
 def test_all_inputs_of_a_model_count(rng):
@@ -42,19 +40,32 @@ def test_all_inputs_of_a_model_count(rng):
     both = {"ids": ids, "text": np.array([f"row {i}" for i in ids])}
 
     def share(data):
-        return np.concatenate([out for _, out in CalibrationBatches(data)])
+        return np.concatenate(
+            [held_out(examples) for _, examples in CalibrationBatches(data)]
+        )
 
     assert 60 < share(text).sum() < 140
     assert (share(text) != share(both)).any()
 
 
-def test_an_iterator_is_refused(examples):
-    with pytest.raises(ValueError, match="gone through several times"):
-        CalibrationBatches(iter([examples]))
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (iter([np.ones(3)]), "gone through several times"),
+        (5, "`calibration_data=5`"),
+        ("digits", "`calibration_data='digits'`"),
+        ([1.0, 2.0], "first dimension"),
+        ({"a": np.ones(3), "b": np.ones(2)}, r"\(3,\), \(2,\)"),
+    ],
+)
+def test_data_that_cannot_serve_is_refused(data, message):
+    with pytest.raises(ValueError, match=message):
+        list(CalibrationBatches(data))
 
 
 def test_tokens_follow_their_example():
-    out = np.array([False, True, False])
     np.testing.assert_array_equal(
-        of_tokens(out, 6), [False, False, True, True, False, False]
+        of_tokens(np.array([5, 7, 6]), 6), [5, 5, 7, 7, 6, 6]
     )
+    with pytest.raises(ValueError, match="3 examples, and the layer 7 tokens"):
+        of_tokens(np.array([5, 7, 6]), 7)
