@@ -22,12 +22,14 @@ class CalibrationBatches:
         data: As `input_batches` takes it, but not a one-time iterator.
         preprocess: callable or `None`. Applied to each batch; a KerasHub task
             brings one. Defaults to `None`.
+        needs_held_out: bool. Whether data of which nothing is held out is
+            refused. Defaults to `False`.
 
     Raises:
         ValueError: If `data` is nothing that can be gone through several times.
     """
 
-    def __init__(self, data, preprocess=None):
+    def __init__(self, data, preprocess=None, needs_held_out=False):
         if isinstance(data, collections.abc.Iterator):
             raise ValueError(
                 "`calibration_data` is gone through several times, so it must "
@@ -44,9 +46,11 @@ class CalibrationBatches:
             )
         self.data = data
         self.preprocess = preprocess
+        self.needs_held_out = needs_held_out
 
     def __iter__(self):
         """Yields inputs of the model and the examples' checksums `(B,)`."""
+        num_examples = num_held_out = 0
         for x in input_batches(self.data, name="calibration_data"):
             arrays = keras.tree.flatten(x)
             lengths = {np.shape(array)[:1] for array in arrays}
@@ -58,9 +62,17 @@ class CalibrationBatches:
                     f"{[np.shape(array) for array in arrays]}."
                 )
             checksums = _checksums(arrays)
+            num_examples += len(checksums)
+            num_held_out += held_out(checksums).sum()
             if self.preprocess is not None:
                 x = self.preprocess(x)
             yield x, checksums
+        if self.needs_held_out and not num_held_out:
+            raise ValueError(
+                "`calibration_data` is too little for a report: one example in "
+                f"{HELD_OUT_PART}, by its checksum, is held out for it. "
+                f"Received: {num_examples} examples, none of them held out."
+            )
 
 
 def held_out(checksums):

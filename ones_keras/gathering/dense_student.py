@@ -24,7 +24,9 @@ def dense_student(teacher, intermediate_dim=None):
     These have the width of an expert where `intermediate_dim` is `None`.
     """
     if hasattr(teacher, "to_dense"):
-        return teacher.to_dense(intermediate_dim)
+        if intermediate_dim is None:
+            return teacher.to_dense()
+        return teacher.to_dense(intermediate_dim=intermediate_dim)
 
     name = f"{teacher.name}_student"
     clone = _Cloner(intermediate_dim).clone(teacher, name)

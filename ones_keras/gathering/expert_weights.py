@@ -56,8 +56,11 @@ class ExpertWeights(NamedTuple):
 
     @classmethod
     def from_layer(cls, layer):
-        """The weights of a `MoEFeedForward` layer, in float32 at least."""
-        return cls(
+        """The weights of a `MoEFeedForward` layer, in float32 at least.
+
+        Raises a `ValueError` if one of them is not finite.
+        """
+        experts = cls(
             *(
                 _as_float(weight)
                 for weight in (
@@ -70,6 +73,13 @@ class ExpertWeights(NamedTuple):
             top_k=layer.top_k,
             activation=layer.activation,
         )
+        for name, weight in zip(cls._fields[:4], experts[:4], strict=True):
+            if not np.isfinite(weight).all():
+                raise ValueError(
+                    f"The {name} of the layer {layer.name!r} is not finite: "
+                    f"{(~np.isfinite(weight)).sum()} of its values."
+                )
+        return experts
 
     @property
     def num_experts(self):

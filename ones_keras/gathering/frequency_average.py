@@ -5,7 +5,11 @@ from ones_keras.gathering.registry import register_method
 from ones_keras.gathering.scaling import check_scale, scale_down
 
 
-@register_method("frequency_average")
+def _check(experts, intermediate_dim, align, down_scale):
+    check_scale("down_scale", down_scale)
+
+
+@register_method("frequency_average", check=_check)
 def frequency_average(experts, calibration, *, align=False, down_scale=1.0):
     """Average the experts, each weighted by how often it is chosen.
 

@@ -1,3 +1,5 @@
+import numbers
+
 import keras
 from absl import logging
 
@@ -55,13 +57,14 @@ def gather(
         calibration_data: Array, dict of arrays or iterable of batches that can
             be gone through several times, or `None`. Inputs of the teacher, in
             batches also `(x, y)`; no labels are used. A few thousand examples
-            do. With a method that takes them, the report is measured on the
-            fifth of the examples that is held out; with one that does not, on
-            all. Defaults to `None`.
+            do. A method that takes them is not given a fifth of the examples,
+            which the report is measured on; with one that does not, that is
+            all of them. Defaults to `None`.
         calibration_tokens: int. Most tokens of a layer that are kept, a random
             sample. With `E` experts and inputs of `D` dimensions they take
-            `4 * calibration_tokens * (2 * D + E)` bytes a layer. Defaults to
-            `16384`.
+            `4 * calibration_tokens * (2 * D + E + 2)` bytes a layer, beside
+            what one batch takes in the teacher, with inputs and outputs of
+            all its MoE layers. Defaults to `16384`.
         front_to_back: bool. Whether layers are gathered in their order, each
             on the tokens that reach it when the gathered ones before it are in
             place, its own earlier depths included if it is shared, and on what
@@ -117,6 +120,7 @@ def gather(
         calibration_data,
         calibration_tokens,
         front_to_back,
+        seed,
         return_report,
     )
     moe_layers = _check_teacher(teacher)
@@ -126,22 +130,24 @@ def gather(
             calibration_data,
             # Of a KerasHub task, which a plain call of the teacher leaves out.
             getattr(teacher, "preprocess_samples", None),
+            needs_held_out=return_report and chosen.needs_calibration,
         )
 
-    # Before anything is built, so that a bad option costs nothing.
+    if intermediate_dim is not None:
+        intermediate_dim = int(intermediate_dim)  # It goes into a config.
+    gatherer = LayerGatherer(
+        chosen, options, intermediate_dim, teacher, moe_layers
+    )
+    # Bad options end here, before anything is built.
+    gatherer.check()
     gathered = {}
-    if chosen.gather_layer is not None:
-        gatherer = LayerGatherer(
-            chosen, options, intermediate_dim, teacher, moe_layers
-        )
-        if chosen.needs_calibration:
-            gathered = gatherer.from_data(
-                batches, calibration_tokens, seed, front_to_back, verbose
-            )
-        else:
-            gathered = gatherer.from_weights()
-
+    if chosen.gather_layer is not None and not chosen.needs_calibration:
+        gathered = gatherer.from_weights()
     student = dense_student(teacher, intermediate_dim)
+    if chosen.needs_calibration:
+        gathered = gatherer.from_data(
+            batches, calibration_tokens, seed, front_to_back, verbose
+        )
     # A teacher that was frozen to be distilled says so in its layers' configs.
     student.trainable = True
     student_layers = graph_layers(student)
@@ -186,7 +192,11 @@ def gather(
     if intermediate_dim is not None:
         given["intermediate_dim"] = intermediate_dim
     if chosen.needs_calibration:
-        given |= {"front_to_back": front_to_back, "seed": seed}
+        given |= {
+            "calibration_tokens": calibration_tokens,
+            "front_to_back": front_to_back,
+            "seed": seed,
+        }
     report = GatheringReport(
         method=method,
         options={**chosen.options, **options, **given},
@@ -197,7 +207,7 @@ def gather(
         copied=tuple(copied),
         fresh=tuple(fresh),
         parameters=(teacher.count_params(), student.count_params()),
-        calibration_tokens=num_tokens,
+        report_tokens=num_tokens,
         agreement=agreement,
     )
     return student, report
@@ -209,9 +219,15 @@ def _check_arguments(
     calibration_data,
     calibration_tokens,
     front_to_back,
+    seed,
     return_report,
 ):
     check_positive_int("calibration_tokens", calibration_tokens)
+    if not isinstance(seed, numbers.Integral) or seed < 0:
+        raise ValueError(
+            "`seed` must be an integer of 0 or more. Received: "
+            f"`seed={seed!r}`."
+        )
     if intermediate_dim is not None:
         check_positive_int("intermediate_dim", intermediate_dim)
         if not method.sets_width:

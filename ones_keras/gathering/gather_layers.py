@@ -13,7 +13,7 @@ class LayerGatherer:
     """Runs one method on the MoE layers of a teacher.
 
     Args:
-        method: `Method` that gathers.
+        method: `Method`.
         options: dict. Its options.
         intermediate_dim: int or `None`. Width of the student's layers.
         teacher: `keras.Model`.
@@ -26,6 +26,14 @@ class LayerGatherer:
         self.intermediate_dim = intermediate_dim
         self.teacher = teacher
         self.moe_layers = moe_layers
+
+    def check(self):
+        """Raise a `ValueError` if an option cannot work for some layer."""
+        for layer in self.moe_layers.values():
+            experts = ExpertWeights.from_layer(layer)
+            self.method.check_layer(
+                experts, self.intermediate_dim, self.options
+            )
 
     def from_weights(self):
         """A dict from name to `DenseWeights`, from the experts alone."""
@@ -92,7 +100,9 @@ class LayerGatherer:
         verbose,
     ):
         sizes = [
-            4 * max_tokens * (2 * layer.up_kernel.shape[1] + layer.num_experts)
+            4
+            * max_tokens
+            * (2 * layer.up_kernel.shape[1] + layer.num_experts + 2)
             for layer in layers.values()
         ]
         bound = f"at most {sum(sizes) / 2**20:.1f} MiB"

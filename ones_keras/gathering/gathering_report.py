@@ -42,7 +42,7 @@ class GatheringReport:
         fresh: tuple of strings. Layers of the student that keep their
             random initialisation.
         parameters: tuple of two ints. Of the whole model, before and after.
-        calibration_tokens: int. Tokens a layer's error was measured on. Where
+        report_tokens: int. Tokens a layer's error was measured on. Where
             the method was given calibration data, they are of the examples held
             out from it.
         agreement: `TeacherAgreement` or `None`. Of the student, before any
@@ -56,7 +56,7 @@ class GatheringReport:
     copied: tuple[str, ...]
     fresh: tuple[str, ...]
     parameters: tuple[int, int]
-    calibration_tokens: int = 0
+    report_tokens: int = 0
     agreement: TeacherAgreement | None = None
 
     def to_dict(self):

@@ -6,7 +6,7 @@ from absl import logging
 from ones_keras.gathering.expert_weights import DenseWeights
 from ones_keras.gathering.registry import register_method
 from ones_keras.gathering.scaling import check_scale
-from ones_keras.gathering.start_method import start_weights
+from ones_keras.gathering.start_method import check_start
 from ones_keras.validation import check_positive_int
 
 # Steps between two looks at the tokens not trained on, at most, and how many of
@@ -16,7 +16,14 @@ INTERVAL, PATIENCE = 250, 8
 HELD_OUT_PART = 10
 
 
-@register_method("layer_fit")
+def _check(experts, intermediate_dim, start, steps, learning_rate, batch_size):
+    for name, value in (("steps", steps), ("batch_size", batch_size)):
+        check_positive_int(name, value)
+    check_scale("learning_rate", learning_rate)
+    return check_start("start", start, experts, intermediate_dim, {})
+
+
+@register_method("layer_fit", check=_check)
 def layer_fit(
     experts,
     calibration,
@@ -59,9 +66,9 @@ def layer_fit(
         - Our own; layer by layer as in
           [FitNets](https://arxiv.org/abs/1412.6550)
     """
-    for name, value in (("steps", steps), ("batch_size", batch_size)):
-        check_positive_int(name, value)
-    check_scale("learning_rate", learning_rate)
+    method, options = _check(
+        experts, intermediate_dim, start, steps, learning_rate, batch_size
+    )
     width = intermediate_dim or experts.intermediate_dim
     _check_tokens(experts, width, calibration)
     training, validation = calibration.split(HELD_OUT_PART)
@@ -71,8 +78,8 @@ def layer_fit(
             f"is at its best. Received: {len(calibration.tokens)} tokens of "
             f"{len(np.unique(calibration.examples))} examples."
         )
-    weights = calibration.start or start_weights(
-        "start", start, experts, training, intermediate_dim
+    weights = calibration.start or method(
+        experts, training, intermediate_dim, options
     )
     # Outputs of unit variance, so that the learning rate suits any layer.
     mean = training.outputs.mean(0)

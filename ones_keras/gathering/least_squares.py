@@ -1,10 +1,17 @@
 from ones_keras.gathering.least_squares_down import refit_down
 from ones_keras.gathering.registry import register_method
 from ones_keras.gathering.scaling import check_scale
-from ones_keras.gathering.start_method import start_weights
+from ones_keras.gathering.start_method import check_start
 
 
-@register_method("least_squares")
+def _check(experts, intermediate_dim, selection, ridge):
+    check_scale("ridge", ridge)
+    return check_start(
+        "selection", selection, experts, intermediate_dim, {"ridge": ridge}
+    )
+
+
+@register_method("least_squares", check=_check)
 def least_squares(
     experts,
     calibration,
@@ -22,8 +29,9 @@ def least_squares(
         experts: `ExpertWeights`.
         calibration: `Calibration`.
         selection: string. The method that gives the hidden units, any but the
-            baselines, with its own default options. Defaults to
-            `"matching_pursuit"`.
+            baselines, with its own default options, the ridge apart. The
+            default, `"matching_pursuit"`, refits already: there this method
+            is no more than that one.
         ridge: float. Penalty of the squared down kernel, as a multiple of the
             mean variance of a hidden unit times the number of tokens. Defaults
             to `1e-4`.
@@ -39,10 +47,8 @@ def least_squares(
     References:
         - Our own; the regression is textbook
     """
-    check_scale("ridge", ridge)
-    weights = start_weights(
-        "selection", selection, experts, calibration, intermediate_dim
-    )
-    width = weights.down_kernel.shape[0]
+    method, options = _check(experts, intermediate_dim, selection, ridge)
+    width = intermediate_dim or experts.intermediate_dim
     calibration.check_tokens(width + 1, f"a down kernel of {width} rows")
+    weights = method(experts, calibration, intermediate_dim, options)
     return refit_down(weights, experts.activation, calibration, ridge)

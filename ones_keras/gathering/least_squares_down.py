@@ -35,21 +35,23 @@ def moments(hidden_of, tokens, outputs):
         tokens: `(N, D)` float array.
         outputs: `(N, D)` float array.
     """
-    gram = cross = hidden_sum = 0.0
+    gram = cross = hidden_sum = None
     for start in range(0, len(tokens), BLOCK):
         rows = slice(start, start + BLOCK)
         hidden = hidden_of(tokens[rows]).astype("float64")
-        gram = gram + hidden.T @ hidden
-        cross = cross + hidden.T @ outputs[rows]
-        hidden_sum = hidden_sum + hidden.sum(0)
+        products = hidden.T @ hidden, hidden.T @ outputs[rows], hidden.sum(0)
+        if gram is None:
+            gram, cross, hidden_sum = products
+        else:  # In place, as these may be large.
+            for total, product in zip(
+                (gram, cross, hidden_sum), products, strict=True
+            ):
+                total += product
     hidden_mean = hidden_sum / len(tokens)
     output_mean = outputs.mean(0, dtype="float64")
-    return Moments(
-        gram - np.outer(hidden_sum, hidden_mean),
-        cross - np.outer(hidden_sum, output_mean),
-        hidden_mean,
-        output_mean,
-    )
+    gram -= np.outer(hidden_sum, hidden_mean)
+    cross -= np.outer(hidden_sum, output_mean)
+    return Moments(gram, cross, hidden_mean, output_mean)
 
 
 def solve_down(found, ridge):
@@ -65,9 +67,9 @@ def solve_down(found, ridge):
     """
     width = len(found.gram)
     penalty = ridge * (np.trace(found.gram) / width or 1.0)
-    kernel = linalg.solve(
-        found.gram + penalty * np.eye(width), found.cross, assume_a="pos"
-    )
+    gram = found.gram.copy()
+    gram[np.diag_indices(width)] += penalty
+    kernel = linalg.solve(gram, found.cross, assume_a="pos", overwrite_a=True)
     return kernel, found.output_mean - found.hidden_mean @ kernel
 
 

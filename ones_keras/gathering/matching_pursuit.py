@@ -5,12 +5,18 @@ from ones_keras.gathering.expert_weights import hidden_units
 from ones_keras.gathering.least_squares_down import Moments, moments, solve_down
 from ones_keras.gathering.registry import register_method
 from ones_keras.gathering.scaling import check_scale
-from ones_keras.gathering.select_units import check_width, unit_scores
-from ones_keras.gathering.units import take_units
+from ones_keras.gathering.select_units import unit_scores
+from ones_keras.gathering.units import check_width, take_units
 from ones_keras.validation import check_positive_int
 
 
-@register_method("matching_pursuit")
+def _check(experts, intermediate_dim, ridge, max_candidates):
+    check_scale("ridge", ridge)
+    check_positive_int("max_candidates", max_candidates)
+    check_width(experts, intermediate_dim)
+
+
+@register_method("matching_pursuit", check=_check)
 def matching_pursuit(
     experts,
     calibration,
@@ -31,9 +37,8 @@ def matching_pursuit(
         calibration: `Calibration`.
         ridge: float. As in `"least_squares"`. Defaults to `1e-4`.
         max_candidates: int. If the experts have more hidden units together,
-            those of the highest score of `"select_units"` are candidates. The
-            Gram matrix of `M` candidates takes `8 * M ** 2` bytes. Defaults to
-            `8192`.
+            those of the highest score of `"select_units"` are candidates. `M`
+            candidates take up to `24 * M ** 2` bytes. Defaults to `8192`.
         intermediate_dim: int or `None`. Width of the student's layer; `None`
             is that of an expert. Defaults to `None`.
 
@@ -48,9 +53,8 @@ def matching_pursuit(
           non-linear system identification](
           https://doi.org/10.1080/00207178908953472)
     """
-    check_scale("ridge", ridge)
-    check_positive_int("max_candidates", max_candidates)
-    width = check_width(experts, intermediate_dim)
+    _check(experts, intermediate_dim, ridge, max_candidates)
+    width = intermediate_dim or experts.intermediate_dim
     calibration.check_tokens(width + 1, f"a down kernel of {width} rows")
     units = np.arange(experts.num_experts * experts.intermediate_dim)
     max_candidates = max(max_candidates, width)

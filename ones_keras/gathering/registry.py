@@ -17,11 +17,15 @@ class Method(NamedTuple):
             student's layer fresh.
         copy_matched: bool. Whether the layers that teacher and student share
             are copied.
+        check: callable or `None`. Given the `ExpertWeights`, `intermediate_dim`
+            and the options, it raises a `ValueError` on any that cannot work,
+            before the calibration.
     """
 
     name: str
     gather_layer: Callable | None
     copy_matched: bool = True
+    check: Callable | None = None
 
     @property
     def _parameters(self):
@@ -60,6 +64,11 @@ class Method(NamedTuple):
                 f"{sorted(self.options)}. Received: `{options}`."
             )
 
+    def check_layer(self, experts, intermediate_dim, options):
+        """Raise a `ValueError` if an option cannot work for a layer."""
+        if self.check is not None:
+            self.check(experts, intermediate_dim, **{**self.options, **options})
+
     def __call__(self, experts, calibration, intermediate_dim, options):
         """`DenseWeights` of one layer, with what the function takes of these.
 
@@ -77,7 +86,7 @@ class Method(NamedTuple):
         return self.gather_layer(*given, **options)
 
 
-def register_method(name):
+def register_method(name, check=None):
     """Make a function a gathering method, `gather(teacher, method=name)`.
 
     The function takes the `ExpertWeights` of one layer, and its options as
@@ -88,6 +97,10 @@ def register_method(name):
 
     Args:
         name: string.
+        check: callable or `None`. `check(experts, intermediate_dim, **options)`
+            is called with all options before the calibration, which may be
+            long, and raises a `ValueError` on any that cannot work. Defaults
+            to `None`.
 
     Returns:
         A decorator that registers a function and returns it.
@@ -110,7 +123,7 @@ def register_method(name):
     def register(function):
         if name in METHODS:
             logging.warning("The gathering method %r is replaced.", name)
-        METHODS[name] = Method(name, function)
+        METHODS[name] = Method(name, function, check=check)
         return function
 
     return register

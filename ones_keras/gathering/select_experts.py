@@ -4,14 +4,26 @@ from absl import logging
 from ones_keras.gathering.expert_weights import hidden_units
 from ones_keras.gathering.least_squares_down import BLOCK
 from ones_keras.gathering.registry import register_method
-from ones_keras.gathering.select_units import check_width
-from ones_keras.gathering.units import take_units
+from ones_keras.gathering.units import check_width, take_units, unit_norms
 
 SCORES = ("frequency", "cp", "acp", "do_acp")
 DOWN_SCALES = ("count", "gate")
 
 
-@register_method("select_experts")
+def _check(experts, intermediate_dim, score, down_scale):
+    for name, value, choices in (
+        ("score", score, SCORES),
+        ("down_scale", down_scale, DOWN_SCALES),
+    ):
+        if value not in choices:
+            raise ValueError(
+                f"`{name}` must be one of {choices}. Received: "
+                f"`{name}={value!r}`."
+            )
+    check_width(experts, intermediate_dim)
+
+
+@register_method("select_experts", check=_check)
 def select_experts(
     experts,
     calibration,
@@ -23,8 +35,8 @@ def select_experts(
     """The experts that matter most, whole and side by side.
 
     The experts are taken in the order of the score until the width is filled;
-    the last one gives its strongest hidden units only, by `|up[:, j]| *
-    |down[j, :]|`, where it does not fit whole. At the width of an expert that
+    the last one gives its strongest hidden units only, by the score of
+    `"top_k"`, where it does not fit whole. At the width of an expert that
     is a single expert; the source keeps `top_k` experts or more,
     `intermediate_dim=top_k * H`.
 
@@ -52,16 +64,8 @@ def select_experts(
           Models](https://arxiv.org/abs/2605.28207); that `S` is a cosine, and
           over which tokens the means are taken, is our reading
     """
-    for name, value, choices in (
-        ("score", score, SCORES),
-        ("down_scale", down_scale, DOWN_SCALES),
-    ):
-        if value not in choices:
-            raise ValueError(
-                f"`{name}` must be one of {choices}. Received: "
-                f"`{name}={value!r}`."
-            )
-    width = check_width(experts, intermediate_dim)
+    _check(experts, intermediate_dim, score, down_scale)
+    width = intermediate_dim or experts.intermediate_dim
     count = -(-width // experts.intermediate_dim)
     taken = _order(experts, calibration, score)[:count]
     idle = [int(index) for index in taken if not calibration.load[index]]
@@ -158,7 +162,6 @@ def _output_products(experts, calibration):
 def _strongest(experts, index, room):
     """The flat indices of the units of one expert that have room."""
     width = experts.intermediate_dim
-    scores = np.linalg.norm(experts.up_kernel[index], axis=0)
-    scores = scores * np.linalg.norm(experts.down_kernel[index], axis=1)
+    scores = unit_norms(experts)[index]
     kept = np.argsort(-scores, kind="stable")[:room]
     return index * width + np.sort(kept)

@@ -3,10 +3,10 @@ import numpy as np
 from ones_keras.gathering.expert_weights import hidden_units
 from ones_keras.gathering.least_squares_down import BLOCK
 from ones_keras.gathering.registry import register_method
-from ones_keras.gathering.units import take_units
+from ones_keras.gathering.units import check_width, take_units
 
 
-@register_method("select_units")
+@register_method("select_units", check=check_width)
 def select_units(experts, calibration, *, intermediate_dim=None):
     """The hidden units that add most to the layer's output, of all experts.
 
@@ -61,16 +61,3 @@ def unit_scores(experts, calibration):
         # A unit that is never active has no best factor, and needs none.
         factors.append(once / np.where(plain > 0, plain, 1.0))
     return np.concatenate(scores), np.concatenate(factors)
-
-
-def check_width(experts, intermediate_dim):
-    """The width asked for, or a `ValueError` if there are fewer units."""
-    units = experts.num_experts * experts.intermediate_dim
-    width = intermediate_dim or experts.intermediate_dim
-    if width > units:
-        raise ValueError(
-            "`intermediate_dim` must be at most the hidden units of all "
-            f"experts of a layer together, {units}. Received: "
-            f"`intermediate_dim={intermediate_dim}`."
-        )
-    return width

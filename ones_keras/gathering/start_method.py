@@ -1,18 +1,18 @@
 from ones_keras.gathering.registry import get_method
 
 
-def start_weights(argument, name, experts, calibration, intermediate_dim):
-    """What another registered method, named by an option, makes of a layer.
+def check_start(argument, name, experts, intermediate_dim, options):
+    """The registered method that an option names, if it can be a start.
 
     Args:
         argument: string. The option's name, for errors.
         name: string. Its value.
         experts: `ExpertWeights`.
-        calibration: `Calibration`.
         intermediate_dim: int or `None`.
+        options: dict. Options that the method is given if it has them.
 
     Returns:
-        `DenseWeights`.
+        The `Method`, and its part of the options.
     """
     method = get_method(name, argument)
     if method.gather_layer is None:
@@ -25,4 +25,8 @@ def start_weights(argument, name, experts, calibration, intermediate_dim):
             f"`{argument}={name!r}` makes layers of an expert's width only. "
             f"Received: `intermediate_dim={intermediate_dim}`."
         )
-    return method(experts, calibration, intermediate_dim, {})
+    options = {
+        key: value for key, value in options.items() if key in method.options
+    }
+    method.check_layer(experts, intermediate_dim, options)
+    return method, options

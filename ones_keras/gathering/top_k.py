@@ -3,7 +3,7 @@ import numpy as np
 from ones_keras.gathering.expert_weights import DenseWeights
 from ones_keras.gathering.registry import register_method
 from ones_keras.gathering.scaling import check_scale
-from ones_keras.gathering.units import take_units
+from ones_keras.gathering.units import take_units, unit_norms
 
 
 @register_method("top_k")
@@ -37,14 +37,13 @@ def top_k_units(experts, *, down_scale=None, per_matrix=False):
         check_scale("down_scale", down_scale)
     if down_scale is None:
         down_scale = 1 / len(experts.up_kernel)
-    up_norms = np.linalg.norm(experts.up_kernel, axis=1)
     if per_matrix:
         if experts.gate_kernel is not None:
             raise ValueError(
                 "`per_matrix` is defined for experts without a gate. Received: "
                 "`per_matrix=True` and gated experts."
             )
-        up = _strongest(up_norms)
+        up = _strongest(np.linalg.norm(experts.up_kernel, axis=1))
         down = _strongest(np.linalg.norm(experts.down_kernel, axis=1))
         return DenseWeights(
             _columns(experts.up_kernel, up),
@@ -57,12 +56,10 @@ def top_k_units(experts, *, down_scale=None, per_matrix=False):
                 "down_scale": down_scale,
             },
         )
-    scores = up_norms * np.linalg.norm(experts.down_kernel, axis=2)
-    if experts.gate_kernel is not None:
-        scores = scores * np.linalg.norm(experts.gate_kernel, axis=1)
     width = experts.intermediate_dim
     units = [
-        expert * width + kept for expert, kept in enumerate(_strongest(scores))
+        expert * width + kept
+        for expert, kept in enumerate(_strongest(unit_norms(experts)))
     ]
     return take_units(
         experts,

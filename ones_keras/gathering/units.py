@@ -5,6 +5,28 @@ import numpy as np
 from ones_keras.gathering.expert_weights import DenseWeights
 
 
+def unit_norms(experts):
+    """`(E, H)`: the product of the norms of all that makes a hidden unit."""
+    norms = np.linalg.norm(experts.up_kernel, axis=1)
+    norms = norms * np.linalg.norm(experts.down_kernel, axis=2)
+    if experts.gate_kernel is not None:
+        norms = norms * np.linalg.norm(experts.gate_kernel, axis=1)
+    return norms
+
+
+def check_width(experts, intermediate_dim):
+    """The width asked for, or a `ValueError` if there are fewer units."""
+    units = experts.num_experts * experts.intermediate_dim
+    width = intermediate_dim or experts.intermediate_dim
+    if width > units:
+        raise ValueError(
+            "`intermediate_dim` must be at most the hidden units of all "
+            f"experts of a layer together, {units}. Received: "
+            f"`intermediate_dim={intermediate_dim}`."
+        )
+    return width
+
+
 def take_units(experts, units, down_scale, down_bias, details=None):
     """The feed-forward layer of some of all the experts' hidden units.
 

@@ -140,13 +140,13 @@ def test_the_report_is_measured_on_what_was_held_out(teacher, images):
         teacher, "select_units", images, return_report=True
     )
     # 40 images of 16 tokens at two depths, of which a part only.
-    assert 32 <= report.calibration_tokens < 0.5 * 40 * 32
-    assert report.calibration_tokens % 32 == 0
+    assert 32 <= report.report_tokens < 0.5 * 40 * 32
+    assert report.report_tokens % 32 == 0
     assert len(report.layers[0].details["units"]) == 4
     assert sum(report.layers[0].details["units"]) == 32
     np.testing.assert_allclose(sum(report.layers[0].details["load"]), 1.0)
     held_out = report.agreement.num_predictions
-    assert held_out == report.calibration_tokens // 32
+    assert held_out == report.report_tokens // 32
     assert "agreement with the teacher" in str(report)
     # The same of all images, for a method that has seen none.
     student, report = gather(teacher, "average", images, return_report=True)
@@ -238,9 +238,9 @@ def test_front_to_back_feeds_the_students_own_tokens(share, rng, seen):
 
 def test_progress_is_shown_with_its_bound(teacher, images, capsys):
     ones_keras.gather(teacher, "select_units", calibration_data=[images])
-    # 16384 tokens of 32 + 32 + 4 numbers of 4 bytes.
+    # 16384 tokens of 32 + 32 + 4 + 2 numbers of 4 bytes.
     shown = capsys.readouterr().out
-    assert "calibration (at most 4.2 MiB)  1 batches" in shown
+    assert "calibration (at most 4.4 MiB)  1 batches" in shown
     assert "select_units  1 of 1 layers" in shown
     gather(teacher, "select_units", images)
     assert not capsys.readouterr().out

@@ -111,7 +111,7 @@ def test_own_functional_model_with_nesting_and_sharing(tmp_path):
         for layer in student._flatten_layers()
     )
     # The shared layer sees each of the ten tokens twice.
-    assert report.calibration_tokens == 20
+    assert report.report_tokens == 20
     student.save(tmp_path / "student.keras")
     loaded = keras.models.load_model(tmp_path / "student.keras")
     assert loaded(tokens).shape == teacher(tokens).shape == (2, 5, 2)
@@ -132,7 +132,7 @@ def test_padding_is_left_out_of_the_error():
             teacher, "sum", calibration_data=tokens, return_report=True
         )[1]
 
-    assert report(padded).calibration_tokens == 10
+    assert report(padded).report_tokens == 10
     np.testing.assert_allclose(
         report(padded).layers[0].relative_error,
         report(tokens).layers[0].relative_error,
@@ -165,7 +165,7 @@ def test_report_against_hand_counts(teacher, images, tmp_path):
     assert report.parameters == (teacher.count_params(), student.count_params())
     assert report.options == {"svd_ratio": 0.5, "scale": "none"}
     assert report.fresh == ()
-    assert report.calibration_tokens == 4 * 16 * 2
+    assert report.report_tokens == 4 * 16 * 2
     assert all(share >= 0.5 for share in layer.details["up_singular_share"])
     report.save_json(tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text())["method"] == "svd"
