@@ -1,10 +1,13 @@
 """Table, picture and JSON of a gathering study."""
 
+import dataclasses
+
 from gathering_runs import TEACHER, list_jobs
 from gathering_settings import DENSE, DENSE_LONGER, TEACHER_LONGER
 from rich import console, markdown
 
 from ones_keras.reporting import CurvePoint, CurveReport
+from ones_keras.reporting.curve_report import mean_text
 from ones_keras.write_aside import write_aside
 
 CONTROLS = (TEACHER, TEACHER_LONGER, DENSE, DENSE_LONGER)
@@ -26,6 +29,9 @@ def write_report(settings, output_dir, folders):
                 parameters=record["parameters"],
             )
             (sizes if job.images else budgets).append(point)
+            if job.row in (TEACHER, DENSE_LONGER):
+                # They know no calibration: the same at every size.
+                sizes.append(dataclasses.replace(point, x=0))
     report = CurveReport(
         tuple(budgets),
         x_name="distillation steps",
@@ -35,11 +41,12 @@ def write_report(settings, output_dir, folders):
     text = _budget_text(report, settings)
     report.save_json(output_dir / "report.json")
     report.plot(output_dir / "report.png")
-    if sizes:
+    if settings.calibration_sizes:
         by_size = CurveReport(
             tuple(sizes),
             x_name="calibration images",
             title=f"As gathered, by calibration images ({settings.dataset})",
+            controls=(TEACHER, DENSE_LONGER),
         )
         text += (
             f"\nAs gathered, before any training:\n\n{by_size.to_markdown()}"
@@ -56,20 +63,21 @@ def write_report(settings, output_dir, folders):
 
 def _budget_text(report, settings):
     last = max(settings.budgets)
-    # The dense model of all steps has its own place on the axis.
-    shown = CurveReport(
-        tuple(p for p in report.points if p.method != DENSE_LONGER),
-        x_name="method",
-    )
     longer = settings.teacher_steps + last
-    against = ((TEACHER, 0), (TEACHER_LONGER, last), (DENSE, last))
+    against = (
+        (TEACHER, 0),
+        (TEACHER_LONGER, last),
+        (DENSE, last),
+        (DENSE_LONGER, longer),
+    )
     lines = [
         f"Test accuracy (%) by distillation steps, {len(settings.seeds)} "
         "seeds, mean ± standard error; the differences are those at the most "
         "steps, paired by seed.\n",
-        shown.to_markdown(against),
+        # The dense model of all steps has its own place on the axis.
+        report.to_markdown(against, [0, *sorted(settings.budgets)]),
         f"- {DENSE_LONGER}: trained for {longer:,} steps, "
-        f"{_mean(report, DENSE_LONGER, longer):.2f} %.",
+        f"{mean_text(report.scores(DENSE_LONGER, longer))} %.",
         f"- {TEACHER_LONGER}: the teacher trained on, on the labels, for as "
         "many steps as a student.",
     ]
@@ -88,7 +96,3 @@ def _budget_text(report, settings):
         benefits = report.benefits(row, last, last)
         lines.append(f"- {row}: MoE benefits {benefits}; {reached}.")
     return "\n".join(lines) + "\n"
-
-
-def _mean(report, method, x):
-    return 100 * report.scores(method, x).mean()

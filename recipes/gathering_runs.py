@@ -67,6 +67,54 @@ def list_jobs(settings):
                 yield Job(row, 0, images)
 
 
+def gather_row(settings, images, teacher, job, seed, **options):
+    """The student of a row as gathered, and the report."""
+    row = ROWS[job.row]
+    options |= row.options
+    if row.width != 1:
+        width = teacher.backbone.intermediate_dim
+        options["intermediate_dim"] = row.width * width
+    if get_method(row.method).needs_calibration:
+        options["front_to_back"] = settings.front_to_back
+        if job.images:
+            options["calibration_tokens"] = ALL_TOKENS
+    return ones_keras.gather(
+        teacher,
+        method=row.method,
+        calibration_data=_calibration_images(
+            settings, images, job.images or settings.calibration_images, seed
+        ),
+        seed=seed,
+        return_report=True,
+        verbose=False,
+        **options,
+    )
+
+
+def _calibration_images(settings, images, count, seed):
+    """Training images as the teacher saw them first, without labels."""
+    found = []
+    for pixels, _ in images.train(settings.batch_size, seed):
+        found.append(np.asarray(pixels))
+        if sum(map(len, found)) >= count:
+            return np.concatenate(found)[:count]
+    raise AssertionError("Training batches do not end.")
+
+
+def rehearse(settings, images, teacher):
+    """Gather every row once from an untrained teacher.
+
+    With the fewest images of all, so that what is too little is said before
+    hours of training.
+    """
+    fewest = min([settings.calibration_images, *settings.calibration_sizes])
+    for row in settings.methods:
+        method = ROWS[row].method
+        short = {"steps": 1} if "steps" in get_method(method).options else {}
+        job = Job(row, 0, fewest)
+        gather_row(settings, images, teacher, job, settings.seeds[0], **short)
+
+
 class SeedFolder:
     """The models and records of one seed.
 
@@ -200,7 +248,9 @@ class SeedRuns:
             model = trained = keras.models.load_model(path)
         elif job.budget == 0:
             start = time.time()
-            model, report = self._gather(job)
+            model, report = gather_row(
+                self.settings, self.images, self.teacher, job, self.seed
+            )
             gathering = {
                 "gathering": report.to_dict(),
                 "gathering_seconds": round(time.time() - start, 1),
@@ -237,38 +287,6 @@ class SeedRuns:
             **gathering,
         }
         self.folder.save(job, model, record)
-
-    def _gather(self, job):
-        row = ROWS[job.row]
-        options = dict(row.options)
-        if row.width != 1:
-            width = self.teacher.backbone.intermediate_dim
-            options["intermediate_dim"] = row.width * width
-        if get_method(row.method).needs_calibration:
-            options["front_to_back"] = self.settings.front_to_back
-            if job.images:
-                options["calibration_tokens"] = ALL_TOKENS
-        return ones_keras.gather(
-            self.teacher,
-            method=row.method,
-            calibration_data=self._calibration_images(
-                job.images or self.settings.calibration_images
-            ),
-            seed=self.seed,
-            return_report=True,
-            verbose=False,
-            **options,
-        )
-
-    def _calibration_images(self, count):
-        """Training images as the teacher saw them first, without labels."""
-        found = []
-        batches = self.images.train(self.settings.batch_size, self.seed)
-        for pixels, _ in batches:
-            found.append(np.asarray(pixels))
-            if sum(map(len, found)) >= count:
-                return np.concatenate(found)[:count]
-        raise AssertionError("Training batches do not end.")
 
     def _test(self):
         """Open the test split for the models that have no result on it."""

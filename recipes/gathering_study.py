@@ -51,19 +51,22 @@ def main(argv):
         check_output_path(settings)
         choose_backend(settings)
         images = load_images(settings)
-        from gathering_runs import SeedFolder, identity, list_jobs
+        from gathering_runs import SeedFolder, identity, list_jobs, rehearse
         from image_study import check_patches
 
-        from ones_keras import gather
-
-        gather(check_patches(settings, images), method="switch")
+        teacher = check_patches(settings, images)
         folders = {
             seed: SeedFolder(output_path() / f"seed_{seed}", identity(settings))
             for seed in settings.seeds
         }
-        for folder in folders.values():
-            for job in list_jobs(settings):
-                folder.load(job)
+        missing = [
+            job
+            for folder in folders.values()
+            for job in list_jobs(settings)
+            if folder.load(job) is None
+        ]
+        if missing:
+            rehearse(settings, images, teacher)
         output_dir = make_output_dir(settings)
     except ValueError as error:
         sys.exit(f"gathering_study: {error}")

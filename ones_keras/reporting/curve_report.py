@@ -122,21 +122,26 @@ class CurveReport:
             previous = mean, x
         return None
 
-    def to_markdown(self, against=()):
+    def to_markdown(self, against=(), xs=None):
         """The table: a row a method, a column an `x`.
 
         Args:
             against: tuple of `(method, x)` pairs. A column each, of the
                 differences at the largest `x`, paired by seed. Defaults to
                 `()`.
+            xs: list of int or `None`. The places that are shown; `None` is
+                all. Defaults to `None`.
         """
-        xs, last = self.xs, self.xs[-1]
+        xs = self.xs if xs is None else xs
+        last = xs[-1]
         header = [self.x_name, *(f"{x:,}" for x in xs)]
         header += [f"minus {method} ({x:,})" for method, x in against]
         lines = [header, [":--", *("--:" for _ in header[1:])]]
         for method in self.methods:
             line = [method]
             line += [mean_text(self.scores(method, x)) for x in xs]
+            if not any(line[1:]):
+                continue
             own = self.scores(method, last)
             for other, x in against:
                 reference = self.scores(other, x)

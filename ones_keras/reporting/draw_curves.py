@@ -9,15 +9,16 @@ from matplotlib import figure
 _INK, _MUTED, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _CONTROL = "#98a2ad"
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
-# Least distance of two names beside the curves, in shares of the height.
-_GAP = 0.042
+# Inches between two names beside the curves, at least.
+_GAP = 0.2
 
 
 def draw_curves(report):
     """Draws the mean of each method against `x`, with its standard error.
 
     The axis is logarithmic, with 0 at its left end. Names stand at the right
-    ends of their curves, moved apart where they would meet; controls are grey.
+    ends of their curves, moved apart where they would meet; one whose curve
+    ends below the panel stands at its foot, with an arrow. Controls are grey.
     The upper part of the scores is drawn again beside it, where most of the
     curves end.
 
@@ -27,8 +28,9 @@ def draw_curves(report):
     Returns:
         A `matplotlib.figure.Figure`.
     """
+    height = max(6.6, 1.3 + _GAP * len(report.methods))
     picture = figure.Figure(
-        figsize=(13.0, 6.6), layout="constrained", facecolor="white"
+        figsize=(13.0, height), layout="constrained", facecolor="white"
     )
     picture.get_layout_engine().set(w_pad=0.1, h_pad=0.08, wspace=0.06)
     whole, upper = picture.subplots(1, 2, width_ratios=[1.0, 1.25])
@@ -41,7 +43,10 @@ def draw_curves(report):
     low, high = _upper_range(report)
     upper.set_ylim(low, high)
     upper.set_title("the upper end, enlarged", fontsize=10, color=_MUTED)
-    _write_names(upper, ends, colors, low, high)
+    heights = {
+        method: (end - low) / (high - low) for method, end in ends.items()
+    }
+    _write_names(upper, heights, colors, _GAP / (height - 1.3))
     whole.set_ylabel(f"{report.metric} (%), mean ± standard error")
     whole.yaxis.label.set_color(_MUTED)
     if report.title:
@@ -117,15 +122,22 @@ def _upper_range(report):
     return low - margin, high + margin
 
 
-def _write_names(axes, ends, colors, low, high):
-    """The names at the right of the panel, from the top down."""
-    last = 1.0 + _GAP
-    for method, end in sorted(ends.items(), key=lambda item: -item[1]):
-        height = min((end - low) / (high - low), last - _GAP)
-        last = height
+def _write_names(axes, heights, colors, gap):
+    """The names at the right of the panel, at least a gap apart."""
+    order = sorted(heights, key=heights.get)
+    places = [min(max(heights[method], 0.0), 1.0) for method in order]
+    # Upwards from the foot, then down again from the top.
+    for index in range(1, len(places)):
+        places[index] = max(places[index], places[index - 1] + gap)
+    ceiling = 1.0
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], ceiling)
+        ceiling = places[index] - gap
+    for method, place in zip(order, places, strict=True):
+        below = heights[method] < 0
         axes.annotate(
-            method,
-            (1.0, height),
+            f"↓ {method}" if below else method,
+            (1.0, place),
             xycoords="axes fraction",
             xytext=(8, 0),
             textcoords="offset points",

@@ -6,6 +6,10 @@ import pytest
 
 import ones_keras
 from ones_keras.gathering import METHODS, register_method
+from ones_keras.gathering.calibration_batches import (
+    CalibrationBatches,
+    held_out,
+)
 from ones_keras.layers import MoEFeedForward
 from tests.gradients import to_numpy
 
@@ -293,14 +297,82 @@ def test_bad_arguments_are_named(method, options, message, teacher, images):
         gather(teacher, method, data, return_report=True, **options)
 
 
-def test_data_that_cannot_serve_is_refused(teacher, images):
+class Unread:
+    """Calibration data that must not be looked at yet."""
+
+    def __iter__(self):
+        raise AssertionError("The calibration has begun.")
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("frequency_average", {"down_scale": -1}, "`down_scale=-1`"),
+        ("select_experts", {"score": "use"}, "`score='use'`"),
+        ("select_units", {"intermediate_dim": 129}, "at most .* 128"),
+        ("matching_pursuit", {"max_candidates": 0}, "`max_candidates=0`"),
+        ("least_squares", {"ridge": -1}, "`ridge=-1`"),
+        ("least_squares", {"selection": "switch"}, "that gathers"),
+        ("layer_fit", {"steps": 0}, "`steps=0`"),
+        ("layer_fit", {"start": "svd", "intermediate_dim": 9}, "width only"),
+        ("layer_fit", {"intermediate_dim": 129}, "at most .* 128"),
+        ("layer_fit", {"seed": -1}, "`seed=-1`"),
+        ("layer_fit", {"seed": None}, "`seed=None`"),
+    ],
+)
+def test_bad_options_are_named_before_the_pass(
+    method, options, message, teacher
+):
+    with pytest.raises(ValueError, match=message):
+        gather(teacher, method, Unread(), **options)
+
+
+def test_data_that_cannot_serve_is_refused(teacher, images, seen):
     with pytest.raises(ValueError, match="several times"):
-        gather(teacher, "select_units", iter([images]))
+        gather(teacher, "spy", iter([images]))
     with pytest.raises(ValueError, match="at least one token"):
-        gather(teacher, "select_units", images[:0])
+        gather(teacher, "spy", images[:0])
+    lucky = [
+        x[~held_out(examples)] for x, examples in CalibrationBatches(images)
+    ]
+    with pytest.raises(ValueError, match="none of them held out"):
+        gather(teacher, "spy", lucky, return_report=True)
+    assert not seen
 
 
-def test_one_width_does_not_fit_blocks_that_are_dense(images):
+def test_what_is_held_out_is_not_seen(teacher, images, seen):
+    ((x, examples),) = CalibrationBatches(images)
+    gather(teacher, "spy", images)
+    gather(teacher, "spy", x[~held_out(examples)])
+    with_all, without = seen
+    np.testing.assert_array_equal(with_all.tokens, without.tokens)
+    assert not held_out(with_all.examples).any()
+    assert set(with_all.examples) == set(examples[~held_out(examples)])
+
+
+def test_values_that_are_not_finite_in_weights_or_report(teacher, images):
+    bad = images.copy()
+    bad[:, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="'feed_forward' are not finite"):
+        gather(teacher, "average", bad, return_report=True)
+    layer = teacher.get_layer("feed_forward")
+    kernel = to_numpy(layer.up_kernel)
+    kernel[1, 2, 3] = np.inf
+    layer.up_kernel.assign(kernel)
+    with pytest.raises(ValueError, match=r"up_kernel of the layer .*: 1 of"):
+        ones_keras.gather(teacher, "average")
+
+
+def test_a_preprocessor_comes_first(teacher, images, seen, monkeypatch):
+    gather(teacher, "spy", images / 2)
+    monkeypatch.setattr(teacher, "preprocess_samples", lambda x: x / 2)
+    gather(teacher, "spy", images)
+    # Held out by what came, so that it is another part of them.
+    plain, preprocessed = (set(own.tokens[:, 0].tolist()) for own in seen)
+    assert len(plain & preprocessed) > 0.5 * len(plain)
+
+
+def test_one_width_does_not_fit_blocks_that_are_dense():
     teacher = ones_keras.models.ViTImageClassifier.from_preset(
         "widenet_vit_tiny",
         num_classes=3,
@@ -309,4 +381,4 @@ def test_one_width_does_not_fit_blocks_that_are_dense(images):
         expert_every=2,
     )
     with pytest.raises(ValueError, match="`expert_every=2`"):
-        gather(teacher, "select_units", images, intermediate_dim=8)
+        gather(teacher, "select_units", Unread(), intermediate_dim=8)

@@ -103,6 +103,11 @@ def test_every_row_budget_and_control(study, tmp_path):
         (row, seed, x) for row, x in expected for seed in (4, 7)
     }
     assert set(points(tmp_path, "calibration")) == {
+        *(
+            (row, seed, 0)
+            for row in ("teacher", "dense, longer")
+            for seed in (4, 7)
+        ),
         ("units", 4, 60),
         ("units", 7, 60),
     }
@@ -170,6 +175,7 @@ def test_records_of_something_else_are_refused(study, tmp_path):
         (["--calibration_images=0"], "`--calibration_images=0`"),
         (["--calibration_sizes=0"], "`--calibration_sizes=(0,)`"),
         (["--alpha=2"], "`--alpha=2.0`"),
+        (["--methods=units", "--calibration_images=2"], "2 examples, none of"),
         (["--model=ones_vit_tiny"], "no `MoEFeedForward` layer"),
     ],
 )

@@ -87,9 +87,35 @@ def test_the_picture_holds_every_curve(report, tmp_path):
     assert heights == {93.0, 90.5, 94.5}
     names = {text.get_text() for text in upper.texts}
     assert names == {"teacher", "dense", "svd"}
-    # No name on another.
-    places = sorted(text.xy[1] for text in upper.texts)
-    assert min(np.diff(places)) > 0.03
+    assert_apart(upper)
+
+
+def assert_apart(axes):
+    """Names inside the panel's height, none on another."""
+    places = sorted(text.xy[1] for text in axes.texts)
+    assert places[0] >= -1e-9
+    assert places[-1] <= 1 + 1e-9
+    assert min(np.diff(places)) > 0.02
+
+
+@pytest.mark.parametrize("low", [0.13, 0.9])
+def test_many_names_and_one_far_below(low, tmp_path):
+    names = [f"method {index}" for index in range(35)]
+    scores = [low, *np.linspace(0.91, 0.93, 34)]
+    report = CurveReport(
+        tuple(
+            CurvePoint(name, seed=0, x=x, score=score)
+            for name, score in zip(names, scores, strict=True)
+            for x in (0, 10)
+        ),
+        x_name="steps",
+    )
+    report.plot(tmp_path / "curves.png")
+    _, upper = draw_curves(report).axes
+    assert len(upper.texts) == 35
+    assert_apart(upper)
+    found = {text.get_text() for text in upper.texts}
+    assert ("↓ method 0" in found) == (low == 0.13)
 
 
 def test_one_seed_and_equal_scores_are_drawn_too(tmp_path):

@@ -1,0 +1,93 @@
+"""The layer-wise fit: better than its start, or its start."""
+
+import numpy as np
+import pytest
+
+from tests.gathering.expert_cases import (
+    calibrate_by_hand,
+    make_experts,
+    output_of,
+    run,
+    squared_error,
+)
+
+GATED = pytest.mark.parametrize("gated", [False, True])
+
+
+@pytest.fixture
+def experts():
+    return make_experts()
+
+
+@pytest.fixture
+def calibration(experts):
+    return calibrate_by_hand(experts)
+
+
+FIT = {"steps": 500, "batch_size": 64}
+
+
+@GATED
+def test_layer_fit_improves_on_its_start_on_fresh_tokens(gated):
+    experts = make_experts(gated=gated)
+    calibration = calibrate_by_hand(experts, num_tokens=2000)
+    fresh = calibrate_by_hand(experts, num_tokens=600, seed=1)
+    before = run("matching_pursuit", experts, calibration)
+    after = run("layer_fit", experts, calibration, **FIT)
+    error = squared_error(after, experts, fresh)
+    assert error < 0.9 * squared_error(before, experts, fresh)
+    found = after.details
+    assert found["fit_error"] < 0.95 * found["fit_error_before"]
+    assert found["units"] == before.details["units"]
+    variance = np.sum((fresh.outputs - fresh.outputs.mean(0)) ** 2)
+    assert found["fit_error"] == pytest.approx(
+        np.sqrt(error / variance), rel=0.2
+    )
+
+
+def test_layer_fit_finds_a_layer_of_its_own_width():
+    """A single expert used by all tokens can be fitted exactly."""
+    experts = make_experts(num_experts=1)
+    calibration = calibrate_by_hand(make_experts(), num_tokens=1500)
+    outputs = output_of(
+        experts.expert(0), calibration.tokens, experts.activation
+    )
+    calibration = calibration._replace(
+        outputs=outputs.astype("float32"),
+        gates=np.ones((1500, 1), "float32"),
+        load=np.array([1500]),
+        gate_sum=np.array([1500.0]),
+    )
+    found = run("layer_fit", experts, calibration, start="average", **FIT)
+    assert found.details["fit_error_before"] < 1e-4
+    assert squared_error(found, experts, calibration) < 1e-6 * np.sum(
+        outputs**2
+    )
+
+
+def test_layer_fit_that_goes_wrong_gives_its_start(
+    experts, calibration, caplog
+):
+    found = run("layer_fit", experts, calibration, learning_rate=1e3, steps=20)
+    training, validation = calibration.split(10)
+    start = run("matching_pursuit", experts, training)
+    for one, other in zip(found[:4], start[:4], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    assert found.details["fit_error"] == found.details["fit_error_before"]
+    assert "layer_fit brought nothing" in caplog.text
+    # Neither the fit nor its start has seen what decides.
+    assert not set(training.examples) & set(validation.examples)
+
+
+def test_layer_fit_repeats_itself_and_takes_up_a_start(experts, calibration):
+    first, again = (
+        run("layer_fit", experts, calibration, **FIT) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.up_kernel, again.up_kernel)
+    other = run("layer_fit", experts, calibration._replace(seed=1), **FIT)
+    assert np.abs(other.up_kernel - first.up_kernel).max() > 0
+    on = run("layer_fit", experts, calibration._replace(start=first), **FIT)
+    # Where the first one ended, but for the way back through float64.
+    np.testing.assert_allclose(
+        on.details["fit_error_before"], first.details["fit_error"], rtol=1e-4
+    )
