@@ -17,6 +17,7 @@ from gathering_settings import (
 from image_study import build_teacher
 from image_training import predict_logits, train
 from scipy import special
+from seed_record import environment
 
 import ones_keras
 from ones_keras.gathering.registry import get_method
@@ -116,7 +117,7 @@ def rehearse(settings, images, teacher):
 
 
 class SeedFolder:
-    """The models and records of one seed.
+    """The models of one seed, and their records in `results.json`.
 
     Args:
         path: path of the folder.
@@ -127,61 +128,57 @@ class SeedFolder:
     def __init__(self, path, identity):
         self.path = pathlib.Path(path)
         self.identity = json.loads(json.dumps(identity))
-        if (self.path / "settings.json").exists():
-            before = self._read("settings.json")
-            differences = [
-                f"{name} {before.get(name)!r}, now {value!r}"
-                for name, value in self.identity.items()
-                if before.get(name) != value
-            ]
-            if differences:
-                raise ValueError(
-                    f"{self.path} holds the results of other settings "
-                    f"({'; '.join(differences)}). Choose another "
-                    "`--output_dir`, or remove that folder."
-                )
-
-    def open(self):
-        """Make the folder, with the settings in it."""
-        self.path.mkdir(exist_ok=True)
-        self._write("settings.json", self.identity)
+        self._file = self.path / "results.json"
+        self._records = {}
+        if not self._file.exists():
+            return
+        try:
+            content = json.loads(self._file.read_text())
+            before, self._records = content["settings"], content["records"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"The record of an earlier run cannot be read ({error!r}). "
+                f"Received: {self._file}."
+            ) from error
+        differences = [
+            f"{name} {before.get(name)!r}, now {value!r}"
+            for name, value in self.identity.items()
+            if before.get(name) != value
+        ]
+        if differences:
+            raise ValueError(
+                f"{self.path} holds the results of other settings "
+                f"({'; '.join(differences)}). Choose another `--output_dir`, "
+                "or remove that folder."
+            )
 
     def model_path(self, job):
         return self.path / f"{job.name}.keras"
 
     def load(self, job):
         """The record of a model that is trained, or `None`."""
-        if not (self.path / f"{job.name}.json").exists():
-            return None
-        record = self._read(f"{job.name}.json")
-        if record["made_by"] != made_by(job):
+        record = self._records.get(job.name)
+        if record is not None and record["made_by"] != made_by(job):
             raise ValueError(
-                f"{self.path / job.name}.json was made by "
-                f"{record['made_by']}, which is {made_by(job)} now. Remove "
-                f"{job.row}-* there to make them again, or choose another "
-                "`--output_dir`."
+                f"{job.name} in {self._file} was made by {record['made_by']}, "
+                f"which is {made_by(job)} now. Choose another `--output_dir`, "
+                f"or remove the records of {job.row} there."
             )
         return record
 
-    def save(self, job, model, record):
-        """Keep a model, and last the record that says it is whole."""
+    def save(self, job, record, model=None):
+        """Keep a model, and then the record that says it is whole."""
+        self.path.mkdir(exist_ok=True)
         if model is not None:
             with write_aside(self.model_path(job)) as aside:
                 model.save(aside)
-        self._write(f"{job.name}.json", {**record, "made_by": made_by(job)})
-
-    def _read(self, name):
-        path = self.path / name
-        try:
-            return json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"The record of an earlier run cannot be read ({error}). "
-                f"Received: {path}."
-            ) from error
-
-    def _write(self, name, content):
-        with write_aside(self.path / name) as aside:
+        self._records[job.name] = {**record, "made_by": made_by(job)}
+        content = {
+            "settings": self.identity,
+            "environment": environment(),
+            "records": self._records,
+        }
+        with write_aside(self._file) as aside:
             aside.write_text(json.dumps(content, indent=1) + "\n")
 
 
@@ -286,7 +283,7 @@ class SeedRuns:
             "parameters": model.count_params(),
             **gathering,
         }
-        self.folder.save(job, model, record)
+        self.folder.save(job, record, model)
 
     def _test(self):
         """Open the test split for the models that have no result on it."""
@@ -317,7 +314,7 @@ class SeedRuns:
                     np.mean(choices == teacher_logits.argmax(-1))
                 ),
             }
-            self.folder.save(job, None, record)
+            self.folder.save(job, record)
 
 
 def identity(settings):

@@ -84,7 +84,6 @@ def run(settings, images, folders):
 
     with Progress() as progress:
         for seed, folder in folders.items():
-            folder.open()
             SeedRuns(settings, images, seed, folder, progress).run_all()
             progress.say(f"seed {seed}: complete in {folder.path}")
 

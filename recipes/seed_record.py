@@ -57,6 +57,18 @@ def identity(settings):
     return fields
 
 
+def environment():
+    """Versions and machine, for the record."""
+    return {
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        **{
+            name: metadata.version(name)
+            for name in ("ones_keras", "keras", keras.backend.backend())
+        },
+    }
+
+
 def save_seed(folder, settings, images, runs, results):
     """Write the models and, last, the record that says they are complete."""
     folder.mkdir(exist_ok=True)
@@ -75,14 +87,7 @@ def save_seed(folder, settings, images, runs, results):
     )
     record = SeedRecord(
         settings=identity(settings),
-        environment={
-            "python": platform.python_version(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            **{
-                name: metadata.version(name)
-                for name in ("ones_keras", "keras", keras.backend.backend())
-            },
-        },
+        environment=environment(),
         results=tuple(results),
         validation={run.name: run.validation for run in runs},
         student=best.name if best else None,

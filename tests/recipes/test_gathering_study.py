@@ -111,7 +111,7 @@ def test_every_row_budget_and_control(study, tmp_path):
         ("units", 4, 60),
         ("units", 7, 60),
     }
-    record = read(tmp_path / "seed_4" / "units-0.json")
+    record = read(tmp_path / "seed_4" / "results.json")["records"]["units-0"]
     assert record["gathering"]["agreement"]["num_predictions"] < 30
     assert record["made_by"] == ["select_units", {}, 1]
     # A stub does not train, so that every budget is the student as gathered.
@@ -152,12 +152,11 @@ def test_records_of_something_else_are_refused(study, tmp_path):
     study(*flags)
     with pytest.raises(SystemExit, match=r"alpha 0\.25, now 0\.5"):
         study(*flags, "--alpha=0.5")
-    path = tmp_path / "seed_0" / "average-0.json"
-    record = read(path)
-    path.write_text(
-        json.dumps({**record, "made_by": ["average", {"down_scale": 2.0}, 1]})
-    )
-    with pytest.raises(SystemExit, match=r"down_scale': 2\.0.*Remove average-"):
+    path = tmp_path / "seed_0" / "results.json"
+    content = read(path)
+    content["records"]["average-0"]["made_by"][1]["down_scale"] = 2.0
+    path.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match=r"average-0 in .*down_scale': 2\.0"):
         study(*flags)
     path.write_text("{")
     with pytest.raises(SystemExit, match=re.escape(str(path))):
