@@ -12,6 +12,7 @@ from gathering_settings import (
     DENSE,
     DENSE_LONGER,
     ROWS,
+    SHORT,
     TEACHER_LONGER,
 )
 from image_study import build_teacher
@@ -234,6 +235,8 @@ class SeedRuns:
         keras.utils.set_random_seed(self.seed)
         settings = self.settings
         peak, steps = settings.student_learning_rate, job.budget
+        if steps < SHORT:
+            peak = settings.short_learning_rate
         gathering = {}
         if job.row == TEACHER:
             model = trained = build_teacher(settings, self.images)

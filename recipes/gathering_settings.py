@@ -1,6 +1,7 @@
 """What a run of `gathering_study.py` is made of: rows, budgets, settings."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import image_settings
@@ -10,6 +11,10 @@ from image_settings import TrainingSettings, refuse
 DENSE = "dense"
 DENSE_LONGER = "dense, longer"
 TEACHER_LONGER = "teacher, longer"
+
+
+# Budgets below it are trained with a learning rate of their own.
+SHORT = 1000
 
 
 class Row(NamedTuple):
@@ -71,6 +76,8 @@ HELP = {
     "calibration_images": "Training images, without labels, that the methods "
     "are given.",
     "calibration_sizes": "Also gather with so many images, without training.",
+    "short_learning_rate": f"Peak for trainings of less than {SHORT} steps: a "
+    "higher one undoes what was gathered.",
     "front_to_back": "Gather on the student's own tokens too.",
 }
 
@@ -81,6 +88,7 @@ class StudySettings(TrainingSettings):
 
     methods: tuple[str, ...] = ("svd", "average", "least_squares", "layer_fit")
     budgets: tuple[int, ...] = (100, 400)
+    short_learning_rate: float = 5e-3
     calibration_images: int = 2048
     calibration_sizes: tuple[int, ...] = ()
     front_to_back: bool = False
@@ -98,6 +106,8 @@ class StudySettings(TrainingSettings):
             refuse("methods", self.methods, "one row at least")
         if min(self.budgets, default=0) < 1:
             refuse("budgets", self.budgets, "one or more, each 1 or more")
+        if not 0 < self.short_learning_rate < math.inf:
+            refuse("short_learning_rate", self.short_learning_rate, "positive")
         if self.calibration_images < 1:
             refuse("calibration_images", self.calibration_images, "at least 1")
         if min(self.calibration_sizes, default=1) < 1:

@@ -20,6 +20,7 @@ FLAGS = (
     "--methods=average,units",
     "--calibration_sizes=60",
     "--calibration_images=50",
+    "--short_learning_rate=0.004",
 )
 
 
@@ -86,7 +87,8 @@ def points(folder, name="report"):
 def test_every_row_budget_and_control(study, tmp_path):
     events, printed = study(f"--output_dir={tmp_path}", "--seeds=4,7")
     steps = [3, 2, 5, 8, 2, 5, 2, 2, 5, 5]
-    trained = [(count, 0.01) for count in steps]
+    # The teacher, and what is short.
+    trained = [(3, 0.01), *((count, 0.004) for count in steps[1:])]
     # The test split is opened after the last training of a seed, once.
     assert events == [*trained, "test", *trained, "test"]
     expected = {
@@ -134,13 +136,18 @@ def test_it_goes_on_where_it_was_stopped(study, tmp_path):
     assert not list(tmp_path.glob("**/.*"))
     before = (tmp_path / "seed_0" / "teacher-0.keras").read_bytes()
     events, _ = study(*flags)
-    assert events[:-1] == [(count, 0.01) for count in (2, 5, 2, 2, 5, 5)]
+    assert events[:-1] == [(count, 0.004) for count in (2, 5, 2, 2, 5, 5)]
     assert (tmp_path / "seed_0" / "teacher-0.keras").read_bytes() == before
     # Finished, it only reports; a new row and budget are all that is added.
     assert study(*flags)[0] == []
     found = points(tmp_path)
-    events, _ = study(*flags, "--methods=average,units,top_k", "--budgets=5,9")
-    assert [steps for steps, _ in events[:-1]] == [9, 12, 9, 5, 9, 9, 9]
+    more = ("--methods=average,units,top_k", "--budgets=5,1000")
+    events, _ = study(*flags, *more)
+    long = (1000, 0.01)
+    assert events[:-1] == [
+        *(long, (1003, 0.01), long, (5, 0.004)),
+        *(long, long, long),
+    ]
     after = points(tmp_path)
     assert {key: after[key] for key in found if key in after} == {
         key: score for key, score in found.items() if key in after
@@ -174,6 +181,7 @@ def test_records_of_something_else_are_refused(study, tmp_path):
         (["--calibration_images=0"], "`--calibration_images=0`"),
         (["--calibration_sizes=0"], "`--calibration_sizes=(0,)`"),
         (["--alpha=2"], "`--alpha=2.0`"),
+        (["--short_learning_rate=0"], "`--short_learning_rate=0.0`"),
         (["--methods=units", "--calibration_images=2"], "2 examples, none of"),
         (["--model=ones_vit_tiny"], "no `MoEFeedForward` layer"),
     ],
