@@ -70,10 +70,13 @@ def _budget_text(report, settings):
         (DENSE, last),
         (DENSE_LONGER, longer),
     )
+    count = len(settings.seeds)
+    seeds = (
+        "one seed" if count == 1 else f"{count} seeds, mean ± standard error"
+    )
     lines = [
-        f"Test accuracy (%) by distillation steps, {len(settings.seeds)} "
-        "seeds, mean ± standard error; the differences are those at the most "
-        "steps, paired by seed.\n",
+        f"Test accuracy (%) by distillation steps, {seeds}; the differences "
+        "are those at the most steps, paired by seed.\n",
         # The dense model of all steps has its own place on the axis.
         report.to_markdown(against, [0, *sorted(settings.budgets)]),
         f"- {DENSE_LONGER}: trained for {longer:,} steps, "

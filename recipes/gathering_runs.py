@@ -8,6 +8,7 @@ import time
 
 import keras
 import numpy as np
+from absl import logging
 from gathering_settings import (
     DENSE,
     DENSE_LONGER,
@@ -110,11 +111,15 @@ def rehearse(settings, images, teacher):
     hours of training.
     """
     fewest = min([settings.calibration_images, *settings.calibration_sizes])
+    # What is said of an untrained teacher is of no interest.
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
     for row in settings.methods:
         method = ROWS[row].method
         short = {"steps": 1} if "steps" in get_method(method).options else {}
         job = Job(row, 0, fewest)
         gather_row(settings, images, teacher, job, settings.seeds[0], **short)
+    logging.set_verbosity(verbosity)
 
 
 class SeedFolder:
