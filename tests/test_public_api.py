@@ -85,12 +85,17 @@ def test_code_of_the_readme(rng, tmp_path, monkeypatch):
     x = rng.uniform(0, 255, (16, 8, 8, 1)).astype("float32")
     names = {}
     code = "".join(python_blocks(README.read_text()))
-    for long, short in (("epochs=10", "epochs=1"), ("steps=100", "steps=2")):
+    for long, short in (
+        ("epochs=10", "epochs=1"),
+        ("steps=100", "steps=2"),
+        ('method="layer_fit",', 'method="layer_fit", steps=3,'),
+    ):
         assert long in code
         code = code.replace(long, short)
     exec(code, names)
     assert names["teacher"].is_sparse
     assert not names["student"].is_sparse
+    assert names["report"].agreement.num_predictions > 200
     logs = {k: v[0] for k, v in names["distiller"].history.history.items()}
     assert logs.keys() == {
         *("loss", "main_loss", "distill_loss", "accuracy"),
