@@ -114,12 +114,14 @@ def rehearse(settings, images, teacher):
     # What is said of an untrained teacher is of no interest.
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
-    for row in settings.methods:
-        method = ROWS[row].method
-        short = {"steps": 1} if "steps" in get_method(method).options else {}
-        job = Job(row, 0, fewest)
-        gather_row(settings, images, teacher, job, settings.seeds[0], **short)
-    logging.set_verbosity(verbosity)
+    try:
+        for row in settings.methods:
+            options = get_method(ROWS[row].method).options
+            short = {"steps": 1} if "steps" in options else {}
+            job, seed = Job(row, 0, fewest), settings.seeds[0]
+            gather_row(settings, images, teacher, job, seed, **short)
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 class SeedFolder:
@@ -254,7 +256,7 @@ class SeedRuns:
         elif job.budget == 0:
             start = time.time()
             model, report = gather_row(
-                self.settings, self.images, self.teacher, job, self.seed
+                settings, self.images, self.teacher, job, self.seed
             )
             gathering = {
                 "gathering": report.to_dict(),

@@ -27,7 +27,7 @@ def calibrate(
         moe_layers: dict from name to `MoEFeedForward`, those to watch.
         batches: `CalibrationBatches`.
         max_tokens: int. Most tokens kept of a layer. With inputs of `D`
-            dimensions and `E` experts each takes `4 * (2 * D + E)` bytes.
+            dimensions and `E` experts each takes `4 * (2 * D + E + 2)` bytes.
         seed: int. Of which tokens are kept.
         replacements: dict from layer to callable, see `record_inputs`. With
             any, the tokens are those that reach a layer with these in place,

@@ -43,15 +43,23 @@ class LayerGatherer:
         """The same with `Calibration`s of the data."""
 
         def look(layers, replacements=None, first_depth=0):
-            return self._calibrate(
-                layers,
-                batches,
-                max_tokens,
-                seed,
-                replacements,
-                first_depth,
-                verbose,
+            bound = _bound(layers.values(), max_tokens)
+            logging.info(
+                "gather: calibration of %s keeps %s.", list(layers), bound
             )
+            with progress_bar(
+                f"calibration ({bound})", "batches", verbose
+            ) as advance:
+                return calibrate(
+                    self.teacher,
+                    layers,
+                    batches,
+                    max_tokens,
+                    seed,
+                    replacements,
+                    first_depth,
+                    advance,
+                )
 
         def gather(found):
             gathered = {}
@@ -89,37 +97,14 @@ class LayerGatherer:
         load = calibration.frequency.tolist()
         return weights._replace(details={**weights.details, "load": load})
 
-    def _calibrate(
-        self,
-        layers,
-        batches,
-        max_tokens,
-        seed,
-        replacements,
-        first_depth,
-        verbose,
-    ):
-        sizes = [
-            4
-            * max_tokens
-            * (2 * layer.up_kernel.shape[1] + layer.num_experts + 2)
-            for layer in layers.values()
-        ]
-        bound = f"at most {sum(sizes) / 2**20:.1f} MiB"
-        logging.info("gather: calibration of %s keeps %s.", list(layers), bound)
-        with progress_bar(
-            f"calibration ({bound})", "batches", verbose
-        ) as advance:
-            return calibrate(
-                self.teacher,
-                layers,
-                batches,
-                max_tokens,
-                seed,
-                replacements,
-                first_depth,
-                advance,
-            )
+
+def _bound(layers, max_tokens):
+    """The most memory that the samples of these layers take, in words."""
+    numbers = sum(
+        max_tokens * (2 * layer.up_kernel.shape[1] + layer.num_experts + 2)
+        for layer in layers
+    )
+    return f"at most {4 * numbers / 2**20:.1f} MiB"
 
 
 def _function(layer, weights):

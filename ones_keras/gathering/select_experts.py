@@ -75,10 +75,11 @@ def select_experts(
             "chose them.",
             idle,
         )
+    norms = unit_norms(experts)
     units = np.concatenate(
         [
             _strongest(
-                experts, index, width - position * experts.intermediate_dim
+                norms, index, width - position * experts.intermediate_dim
             )
             for position, index in enumerate(taken)
         ]
@@ -159,9 +160,7 @@ def _output_products(experts, calibration):
     return products, own_squares
 
 
-def _strongest(experts, index, room):
+def _strongest(norms, index, room):
     """The flat indices of the units of one expert that have room."""
-    width = experts.intermediate_dim
-    scores = unit_norms(experts)[index]
-    kept = np.argsort(-scores, kind="stable")[:room]
-    return index * width + np.sort(kept)
+    kept = np.argsort(-norms[index], kind="stable")[:room]
+    return index * norms.shape[1] + np.sort(kept)

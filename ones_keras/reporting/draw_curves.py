@@ -6,7 +6,8 @@ import matplotlib
 import numpy as np
 from matplotlib import figure
 
-_INK, _MUTED, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
+from ones_keras.reporting.picture_style import MUTED, tidy, write_title
+
 _CONTROL = "#98a2ad"
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 # Inches between two names beside the curves, at least.
@@ -39,25 +40,22 @@ def draw_curves(report):
     for axes in (whole, upper):
         for method in report.methods:
             ends[method] = _draw_method(axes, report, method, colors[method])
-        _tidy(axes, report)
+        axes.set_xticks(
+            _place(np.array(report.xs)), [f"{x:,}" for x in report.xs]
+        )
+        axes.set_xlabel(report.x_name)
+        tidy(axes, grid="y")
+        axes.tick_params(axis="y", colors=MUTED)
     low, high = _upper_range(report)
     upper.set_ylim(low, high)
-    upper.set_title("the upper end, enlarged", fontsize=10, color=_MUTED)
+    upper.set_title("the upper end, enlarged", fontsize=10, color=MUTED)
     heights = {
         method: (end - low) / (high - low) for method, end in ends.items()
     }
     _write_names(upper, heights, colors, _GAP / (height - 1.3))
     whole.set_ylabel(f"{report.metric} (%), mean ± standard error")
-    whole.yaxis.label.set_color(_MUTED)
-    if report.title:
-        picture.suptitle(
-            report.title,
-            x=0.012,
-            ha="left",
-            fontsize=14,
-            fontweight="bold",
-            color=_INK,
-        )
+    whole.yaxis.label.set_color(MUTED)
+    write_title(picture, report.title)
     return picture
 
 
@@ -146,14 +144,3 @@ def _write_names(axes, heights, colors, gap):
             color=colors[method][0],
             annotation_clip=False,
         )
-
-
-def _tidy(axes, report):
-    axes.set_xticks(_place(np.array(report.xs)), [f"{x:,}" for x in report.xs])
-    axes.set_xlabel(report.x_name)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
-    axes.grid(axis="y", color=_GRID, lw=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=9.5, colors=_MUTED)
-    axes.xaxis.label.set_color(_MUTED)

@@ -5,9 +5,14 @@ import math
 from matplotlib import figure
 
 from ones_keras.reporting.method_result import DENSE, TEACHER
+from ones_keras.reporting.picture_style import (
+    INK,
+    MUTED,
+    tidy,
+    write_title,
+)
 from ones_keras.reporting.tabulate import benefits_text, score_text
 
-_INK, _MUTED, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _STUDENT, _BEFORE = "#1f6fb2", "#9cc3e4"
 # Distance of the written columns from the panel, in points.
 _SCORE_COLUMN, _BENEFITS_COLUMN = 8, 98
@@ -56,15 +61,7 @@ def draw_report(report):
     _draw_scores(panels[0], report, rows)
     if has_before:
         _draw_before(panels[1], report, rows)
-    if report.title:
-        picture.suptitle(
-            report.title,
-            x=0.012,
-            ha="left",
-            fontsize=14,
-            fontweight="bold",
-            color=_INK,
-        )
+    write_title(picture, report.title)
     return picture
 
 
@@ -119,7 +116,7 @@ def _draw_scores(axes, report, rows):
 
     axes.set_yticks(range(len(rows)), [row.method for row in rows])
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
-        label.set_color(_REFERENCES.get(row.method, _INK))
+        label.set_color(_REFERENCES.get(row.method, INK))
         label.set_fontweight("bold")
     axes.set_ylim(len(rows) - 0.4, -0.6)
     if not report.higher_is_better:
@@ -128,13 +125,13 @@ def _draw_scores(axes, report, rows):
     unit = " (%)" if report.percent else ""
     reverse = "" if report.higher_is_better else ", axis reversed"
     axes.set_xlabel(f"{report.metric}{unit}{reverse}; better to the right")
-    _tidy(axes)
+    tidy(axes, grid="x")
 
 
 def _write_beside(axes, report, row, y, color):
     """Score and benefits, in two columns right of the panel."""
     score = score_text(report, row.score, row.score_std)
-    _write_right_of(axes, _SCORE_COLUMN, y, score, color=_INK)
+    _write_right_of(axes, _SCORE_COLUMN, y, score, color=INK)
     _write_right_of(
         axes,
         _BENEFITS_COLUMN,
@@ -145,9 +142,9 @@ def _write_beside(axes, report, row, y, color):
     )
     if y == 0:
         spread = "mean ± std" if row.score_std is not None else "score"
-        _write_right_of(axes, _SCORE_COLUMN, -0.75, spread, color=_MUTED)
+        _write_right_of(axes, _SCORE_COLUMN, -0.75, spread, color=MUTED)
         _write_right_of(
-            axes, _BENEFITS_COLUMN, -0.75, "MoE benefits", color=_MUTED
+            axes, _BENEFITS_COLUMN, -0.75, "MoE benefits", color=MUTED
         )
 
 
@@ -191,19 +188,9 @@ def _draw_before(axes, report, rows):
             textcoords="offset points",
             va="center",
             fontsize=9,
-            color=_INK,
+            color=INK,
         )
     axes.set_xlim(0, 1.45 * axes.get_xlim()[1])
     axes.set_xlabel("as gathered" + (" (%)" if report.percent else ""))
     axes.tick_params(labelleft=False)
-    _tidy(axes)
-
-
-def _tidy(axes):
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
-    axes.grid(axis="x", color=_GRID, lw=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=9.5)
-    axes.tick_params(axis="x", colors=_MUTED)
-    axes.xaxis.label.set_color(_MUTED)
+    tidy(axes, grid="x")

@@ -1,12 +1,14 @@
 """Small experts, and calibration of them computed token by token."""
 
 import numpy as np
+import pytest
 from scipy import special
 
 from ones_keras.gathering import METHODS, Calibration, ExpertWeights
 from tests.gradients import to_numpy
 
 EXPERTS, DIM, HIDDEN = 3, 5, 8
+GATED = pytest.mark.parametrize("gated", [False, True])
 
 
 def make_experts(seed=0, num_experts=EXPERTS, hidden=HIDDEN, gated=False):

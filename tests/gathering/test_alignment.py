@@ -3,29 +3,16 @@
 import itertools
 
 import numpy as np
-import pytest
 
 from ones_keras.gathering.align_experts import align_experts
 from tests.gathering.expert_cases import (
     DIM,
+    GATED,
     HIDDEN,
-    calibrate_by_hand,
     make_experts,
     output_of,
     run,
 )
-
-GATED = pytest.mark.parametrize("gated", [False, True])
-
-
-@pytest.fixture
-def experts():
-    return make_experts()
-
-
-@pytest.fixture
-def calibration(experts):
-    return calibrate_by_hand(experts)
 
 
 def shuffled_copies(gated):

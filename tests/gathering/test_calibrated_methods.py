@@ -8,6 +8,7 @@ import pytest
 from tests.gathering.expert_cases import (
     DIM,
     EXPERTS,
+    GATED,
     HIDDEN,
     calibrate_by_hand,
     hidden_of,
@@ -15,18 +16,6 @@ from tests.gathering.expert_cases import (
     output_of,
     run,
 )
-
-GATED = pytest.mark.parametrize("gated", [False, True])
-
-
-@pytest.fixture
-def experts():
-    return make_experts()
-
-
-@pytest.fixture
-def calibration(experts):
-    return calibrate_by_hand(experts)
 
 
 def test_frequency_average_by_loop(experts, calibration):

@@ -11,15 +11,6 @@ from tests.gradients import to_numpy
 
 
 @pytest.fixture
-def teacher(rng):
-    model = ones_keras.models.ViTImageClassifier.from_preset(
-        "widenet_vit_tiny", num_classes=3, num_layers=2
-    )
-    model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.weights])
-    return model
-
-
-@pytest.fixture
 def images(rng):
     return rng.uniform(0, 255, size=(4, 8, 8, 1)).astype("float32")
 

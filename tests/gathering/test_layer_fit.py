@@ -4,25 +4,13 @@ import numpy as np
 import pytest
 
 from tests.gathering.expert_cases import (
+    GATED,
     calibrate_by_hand,
     make_experts,
     output_of,
     run,
     squared_error,
 )
-
-GATED = pytest.mark.parametrize("gated", [False, True])
-
-
-@pytest.fixture
-def experts():
-    return make_experts()
-
-
-@pytest.fixture
-def calibration(experts):
-    return calibrate_by_hand(experts)
-
 
 FIT = {"steps": 500, "batch_size": 64}
 

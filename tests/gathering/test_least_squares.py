@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.gathering.expert_cases import (
     DIM,
     EXPERTS,
+    GATED,
     HIDDEN,
     calibrate_by_hand,
     hidden_of,
@@ -15,18 +16,6 @@ from tests.gathering.expert_cases import (
     run,
     squared_error,
 )
-
-GATED = pytest.mark.parametrize("gated", [False, True])
-
-
-@pytest.fixture
-def experts():
-    return make_experts()
-
-
-@pytest.fixture
-def calibration(experts):
-    return calibrate_by_hand(experts)
 
 
 def regression(hidden, outputs):

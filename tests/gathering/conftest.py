@@ -1,0 +1,25 @@
+"""A teacher, and small experts with their calibration."""
+
+import pytest
+
+import ones_keras
+from tests.gathering.expert_cases import calibrate_by_hand, make_experts
+
+
+@pytest.fixture
+def teacher(rng):
+    model = ones_keras.models.ViTImageClassifier.from_preset(
+        "widenet_vit_tiny", num_classes=3, num_layers=2
+    )
+    model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.weights])
+    return model
+
+
+@pytest.fixture
+def experts():
+    return make_experts()
+
+
+@pytest.fixture
+def calibration(experts):
+    return calibrate_by_hand(experts)
