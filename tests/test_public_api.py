@@ -25,6 +25,15 @@ NEED_FILES = {
     "ones_keras.data.file_images.FileImages": "images",
     "ones_keras.data.image_folder.load_image_folder": "images",
     "ones_keras.data.keras_images.load_keras_images": "a download",
+    **{
+        f"ones_keras.data.text.{name}": "text files"
+        for name in (
+            "document_files.DocumentFiles",
+            "load_text_corpus.load_text_corpus",
+            "text_tokenizer.TextTokenizer",
+            "text_tokenizer.load_tokenizer",
+        )
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""Image datasets, and the batches that training and evaluation take."""
+"""Images and text, and the batches that training and evaluation take."""
 
 from ones_keras.data.array_images import ArrayImages
 from ones_keras.data.file_images import FileImages
@@ -9,13 +9,26 @@ from ones_keras.data.load_image_dataset import (
     load_image_dataset,
 )
 from ones_keras.data.mixup import mixup
+from ones_keras.data.text.document_files import DocumentFiles
+from ones_keras.data.text.document_list import DocumentList
+from ones_keras.data.text.load_text_corpus import load_text_corpus
+from ones_keras.data.text.text_corpus import TextCorpus
+from ones_keras.data.text.text_tokenizer import TextTokenizer, load_tokenizer
+from ones_keras.data.text.train_tokenizer import train_tokenizer
 
 __all__ = [
     "IMAGE_DATASETS",
     "ArrayImages",
+    "DocumentFiles",
+    "DocumentList",
     "FileImages",
     "ImageDataset",
+    "TextCorpus",
+    "TextTokenizer",
     "keep_tensorflow_off_gpu",
     "load_image_dataset",
+    "load_text_corpus",
+    "load_tokenizer",
     "mixup",
+    "train_tokenizer",
 ]

@@ -1,0 +1,121 @@
+"""The docstrings of installed packages as real prose."""
+
+import ast
+import importlib.util
+import pathlib
+import re
+from typing import NamedTuple
+
+# Requirements of this one, so that they are there.
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "keras",
+    "keras_hub",
+)
+MIN_CHARACTERS = 200
+# Underlines, and directives such as `.. versionadded::`.
+_NOT_PROSE = re.compile(r"\s*(\.\.(\s|$)|[-=~^*+|`#]{3,})")
+_DOCUMENTED = (
+    ast.Module,
+    ast.ClassDef,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+)
+
+
+class Docstring(NamedTuple):
+    """One docstring.
+
+    Attributes:
+        text: string. One paragraph a line.
+        package: string.
+        module: string. Path of the file below the folder of the package.
+    """
+
+    text: str
+    package: str
+    module: str
+
+
+def read_docstrings(packages=PACKAGES):
+    """Extracts the docstrings of packages, without importing these.
+
+    What is no prose is left out: code examples, fenced blocks, underlines and
+    directives; and of docstrings that occur several times all but the first.
+
+    Args:
+        packages: tuple of strings. Names of installed packages.
+
+    Returns:
+        A list of `Docstring`s of 200 characters or more, in the order of the
+        files' names.
+
+    Raises:
+        ValueError: A package that is not installed.
+    """
+    found, seen = [], set()
+    for package in packages:
+        folder = _folder(package)
+        for path in sorted(folder.rglob("*.py")):
+            module = path.relative_to(folder)
+            if _is_test(module):
+                continue
+            for text in _docstrings(path):
+                if len(text) >= MIN_CHARACTERS and text not in seen:
+                    seen.add(text)
+                    found.append(Docstring(text, package, module.as_posix()))
+    return found
+
+
+def _folder(package):
+    try:
+        spec = importlib.util.find_spec(package)
+    except ValueError:
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(
+            "The docstrings of a package can be read where it is installed. "
+            f"Received: `packages` with {package!r}."
+        )
+    return pathlib.Path(spec.submodule_search_locations[0])
+
+
+def _is_test(module):
+    return (
+        {"tests", "testing"} & set(module.parts)
+        or module.name.startswith("test_")
+        or module.name.endswith("_test.py")
+    )
+
+
+def _docstrings(path):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):  # A template, or of another Python.
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED):
+            text = ast.get_docstring(node)
+            if text:
+                yield _prose(text)
+
+
+def _prose(docstring):
+    """The paragraphs of a docstring, one a line."""
+    paragraphs, lines, fenced, example = [], [], False, False
+    for line in [*docstring.splitlines(), ""]:
+        text = line.strip()
+        fence = text.startswith("```")
+        fenced ^= fence
+        # Up to the next blank line, as what follows is the output.
+        example = bool(text) and (example or text.startswith(">>>"))
+        if not text and not fenced:
+            if lines:
+                paragraphs.append(" ".join(lines))
+            lines = []
+        elif not (fence or fenced or example or _NOT_PROSE.match(line)):
+            lines.append(text)
+    return "\n".join(paragraphs)

@@ -1,0 +1,228 @@
+"""What every corpus offers, wherever its documents come from."""
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ones_keras.data.text.mask_spans import mask_spans
+from ones_keras.data.text.pair_segments import NUM_SPECIAL, pair_segments
+from ones_keras.validation import check_positive_int
+
+_MAX_SEED = 2**31 - 1
+_SHUFFLED_TEXTS = 16384
+_SENTENCE_END = r"([.!?][\"')\]]?)\s+"
+# Below it there is no context to guess from; must leave two segments.
+_FEWEST_TOKENS = 8
+# The masks of an evaluation are always the same ones.
+_EVALUATION_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TextCorpus:
+    """Documents in three fixed splits, as batches for pretraining.
+
+    Every batch is `(x, y, sample_weight)`, dicts for an `AlbertMaskedLM`. With
+    `T` tokens a sequence and `P = ceil(0.15 T)` of them masked at most:
+
+    - `x`: int32 `token_ids`, `segment_ids` and `padding_mask` of shape
+      `(B, T)`, `mask_positions` of shape `(B, P)`;
+    - `y`: int32 `masked_lm` of shape `(B, P)`, the tokens that were there, and
+      `sentence_order` of shape `(B,)`, 1 where the segments were swapped;
+    - `sample_weight`: float32 of the same names and shapes, 0 at places of
+      `masked_lm` that are not used.
+
+    A sequence is consecutive text of one document, cut in two before one of
+    its sentences; the parts of half of the sequences change places. Its words
+    are masked as `mask_spans` says, differently each time.
+
+    The batches are `tf.data.Dataset`s, which `fit` takes on every Keras
+    backend; pass it `shuffle=False`. Documents are read, tokenised and
+    shuffled (16384 sequences at a time) as they are needed.
+
+    Args:
+        name: string. Name of the corpus.
+        train_split: a split such as `DocumentFiles` or `DocumentList`: an
+            object whose `documents(rng=None)` yields strings, paragraphs on
+            lines of their own.
+        validation_split: a split. For choices made while training.
+        test_split: a split. To be looked at once, at the end.
+
+    Example:
+
+    ```python
+    documents = ones_keras.data.DocumentList(("Some text. And more." * 9,))
+    corpus = TextCorpus("mine", documents, documents, documents)
+    tokenizer = ones_keras.data.train_tokenizer(
+        documents.documents(), vocabulary_size=17
+    )
+    batches = corpus.validation(tokenizer, batch_size=32, sequence_length=64)
+    x, y, weights = next(iter(batches))
+    x["token_ids"].shape  # (n, 64)
+    ```
+
+    References:
+        - [ALBERT](https://arxiv.org/abs/1909.11942), sections 3.1 and 4.1
+    """
+
+    name: str
+    train_split: Any
+    validation_split: Any
+    test_split: Any
+
+    def train(
+        self,
+        tokenizer,
+        batch_size,
+        sequence_length,
+        seed=0,
+        start_step=0,
+        steps=None,
+    ):
+        """Returns shuffled batches as a function of seed and step.
+
+        Batches are always full and run on over the end of an epoch. Batch
+        number n depends on `(seed, n)` alone; to start there the text before
+        it is read and tokenised, but not masked.
+
+        Args:
+            tokenizer: `TextTokenizer`.
+            batch_size: int.
+            sequence_length: int. Tokens of a sequence, special ones included.
+            seed: int. Decides order, segments and masks, in [0, 2**31).
+                Defaults to `0`.
+            start_step: int. Number of the first batch. Defaults to `0`.
+            steps: int or `None`. How many batches to give; `None` never ends.
+                Defaults to `None`.
+
+        Raises:
+            ValueError: An argument out of its range, or no document that is
+                long enough.
+        """
+        self._check(tokenizer, batch_size, sequence_length, self.train_split)
+        if not 0 <= seed <= _MAX_SEED:
+            raise ValueError(
+                f"`seed` must lie in [0, {_MAX_SEED}]. Received: `seed={seed}`."
+            )
+        if start_step < 0:
+            raise ValueError(
+                "`start_step` must not be negative. "
+                f"Received: `start_step={start_step}`."
+            )
+
+        def documents():
+            for epoch in itertools.count():
+                rng = np.random.default_rng([seed, epoch])
+                yield from self.train_split.documents(rng)
+
+        batches = (
+            _texts(documents, tokenizer, sequence_length)
+            .shuffle(_SHUFFLED_TEXTS, seed=seed)
+            .batch(batch_size, drop_remainder=True)
+            .enumerate()
+            .skip(start_step)
+        )
+        count = tf.data.INFINITE_CARDINALITY
+        if steps is not None:
+            check_positive_int("steps", steps)
+            batches, count = batches.take(steps), steps
+        return _examples(batches, count, tokenizer, seed)
+
+    def validation(self, tokenizer, batch_size, sequence_length):
+        """Returns the validation split, in a fixed order and masking, once."""
+        return self._evaluation(
+            self.validation_split, tokenizer, batch_size, sequence_length
+        )
+
+    def test(self, tokenizer, batch_size, sequence_length):
+        """Returns the test split, in a fixed order and masking, once."""
+        return self._evaluation(
+            self.test_split, tokenizer, batch_size, sequence_length
+        )
+
+    def _evaluation(self, split, tokenizer, batch_size, sequence_length):
+        self._check(tokenizer, batch_size, sequence_length, split)
+        texts = _texts(split.documents, tokenizer, sequence_length)
+        batches = texts.batch(batch_size).enumerate()
+        count = sum(1 for _ in batches)
+        return _examples(batches, count, tokenizer, _EVALUATION_SEED)
+
+    def _check(self, tokenizer, batch_size, sequence_length, split):
+        check_positive_int("batch_size", batch_size)
+        check_positive_int("sequence_length", sequence_length)
+        fewest = _FEWEST_TOKENS + NUM_SPECIAL
+        if sequence_length < fewest:
+            raise ValueError(
+                f"`sequence_length` must be at least {fewest}: a text of "
+                f"{_FEWEST_TOKENS} tokens and {NUM_SPECIAL} special ones. "
+                f"Received: `sequence_length={sequence_length}`."
+            )
+        first = _texts(split.documents, tokenizer, sequence_length).take(1)
+        if not any(True for _ in first):
+            raise ValueError(
+                f"The corpus has no document of {_FEWEST_TOKENS} tokens. "
+                f"Received: {self.name!r}, {split}."
+            )
+
+
+def _texts(documents, tokenizer, sequence_length):
+    """Dataset of `(token_ids, sentence_starts)` for `pair_segments`."""
+    width = sequence_length - NUM_SPECIAL
+
+    def cut(document):
+        sentences = tf.strings.split(
+            tf.strings.regex_replace(document, _SENTENCE_END, "\\1\n"), "\n"
+        )
+        found = tokenizer(sentences)
+        rows = -(-tf.size(found.values) // width)
+        missing = rows * width - tf.size(found.values)
+        ids = tf.pad(found.values, [[0, missing]], constant_values=-1)
+        starts = tf.scatter_nd(
+            found.row_starts()[:, None],
+            tf.ones_like(found.row_starts(), "int32"),
+            # Sentences without tokens at the end start behind the last one.
+            tf.cast(tf.shape(ids) + 1, "int64"),
+        )[:-1]
+        ids = tf.reshape(ids, (rows, width))
+        starts = tf.reshape(starts > 0, (rows, width))
+        long_enough = tf.reduce_sum(tf.cast(ids >= 0, "int32"), axis=1) >= (
+            _FEWEST_TOKENS
+        )
+        return ids[long_enough], starts[long_enough]
+
+    dataset = tf.data.Dataset.from_generator(
+        documents, output_signature=tf.TensorSpec((), "string")
+    )
+    dataset = dataset.map(cut, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.unbatch()
+
+
+def _examples(batches, count, tokenizer, seed):
+    def example(step, texts):
+        seeds = tf.random.experimental.stateless_split(
+            tf.stack([tf.cast(seed, "int64"), step]), 2
+        )
+        pairs = pair_segments(*texts, tokenizer, seeds[0])
+        masked = mask_spans(
+            pairs.token_ids, pairs.ordinary, tokenizer, seeds[1]
+        )
+        return (
+            {
+                "token_ids": masked.token_ids,
+                "segment_ids": pairs.segment_ids,
+                "padding_mask": pairs.padding_mask,
+                "mask_positions": masked.positions,
+            },
+            {"masked_lm": masked.ids, "sentence_order": pairs.swapped},
+            {
+                "masked_lm": masked.weights,
+                "sentence_order": tf.ones_like(pairs.swapped, "float32"),
+            },
+        )
+
+    # A generator's length is unknown, and `fit` complains where it ends.
+    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+    batches = batches.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,141 @@
+"""A vocabulary, and what the masking needs to know of it."""
+
+import pathlib
+
+import keras_hub
+import numpy as np
+import tensorflow as tf
+
+from ones_keras.data.text.fold import fold_tensor
+from ones_keras.write_aside import write_aside
+
+_WORD_START = "▁"  # of SentencePiece
+_WORD_CONTINUED = "##"  # of WordPiece
+
+
+class TextTokenizer:
+    """Text to token ids, on KerasHub's SentencePiece and WordPiece tokenizers.
+
+    Args:
+        tokenizer: `keras_hub.tokenizers.AlbertTokenizer` or
+            `keras_hub.tokenizers.BertTokenizer`.
+        lowercase: bool. Whether case and accents are removed first, as in the
+            uncased ALBERT and BERT. Defaults to `True`.
+
+    Attributes:
+        vocabulary_size: int.
+        pad_id, cls_id, sep_id, mask_id: int. The special tokens.
+        starts_word: bool array of shape `(vocabulary_size,)`. Whether a token
+            is the first of its word.
+        ordinary_ids: int32 array. The tokens that stand for text.
+
+    Example:
+
+    ```python
+    tokenizer = ones_keras.data.load_tokenizer("spiece.model")
+    tokenizer(["Sparse to dense"])  # a tf.RaggedTensor of int32 ids
+    ```
+    """
+
+    def __init__(self, tokenizer, lowercase=True):
+        self.tokenizer = tokenizer
+        self.lowercase = lowercase
+        self.vocabulary_size = tokenizer.vocabulary_size()
+        self.pad_id = tokenizer.pad_token_id
+        self.cls_id = tokenizer.cls_token_id
+        self.sep_id = tokenizer.sep_token_id
+        self.mask_id = tokenizer.mask_token_id
+        tokens = [
+            tokenizer.id_to_token(index)
+            for index in range(self.vocabulary_size)
+        ]
+        self.is_sentence_piece = hasattr(tokenizer, "proto")
+        if self.is_sentence_piece:
+            starts = [token.startswith(_WORD_START) for token in tokens]
+        else:
+            starts = [not token.startswith(_WORD_CONTINUED) for token in tokens]
+        self.starts_word = np.array(starts)
+        self.ordinary_ids = np.array(
+            [
+                index
+                for index, token in enumerate(tokens)
+                if not _is_special(token)
+            ],
+            "int32",
+        )
+
+    def __call__(self, texts):
+        """The ids of a batch of strings.
+
+        Args:
+            texts: string tensor of shape `(n,)`, or a list of strings.
+
+        Returns:
+            `tf.RaggedTensor` of int32, no special tokens in it.
+        """
+        return self._tokenize(tf.convert_to_tensor(texts, "string"))
+
+    # In a graph KerasHub's tokenizers give a tf.RaggedTensor on every backend.
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], "string")], reduce_retracing=True
+    )
+    def _tokenize(self, texts):
+        if self.lowercase:
+            texts = fold_tensor(texts)
+        return self.tokenizer.tokenize(texts)
+
+    def save(self, path):
+        """Write the vocabulary as a file that `load_tokenizer` reads."""
+        with write_aside(path) as aside:
+            if self.is_sentence_piece:
+                aside.write_bytes(self.tokenizer.proto)
+            else:
+                words = self.tokenizer.get_vocabulary()
+                aside.write_text("\n".join(words) + "\n", encoding="utf-8")
+
+
+def load_tokenizer(path, lowercase=True):
+    """Read a vocabulary file.
+
+    Args:
+        path: string or path. A SentencePiece model with ALBERT's special
+            tokens (`[CLS]`, `[SEP]`, `[MASK]`, `<pad>`), or a text file of one
+            WordPiece a line with BERT's.
+        lowercase: bool. As in `TextTokenizer`. Defaults to `True`.
+
+    Returns:
+        A `TextTokenizer`.
+
+    Raises:
+        ValueError: A file that is missing, cannot be read, or lacks a special
+            token.
+
+    Example:
+
+    ```python
+    tokenizer = ones_keras.data.load_tokenizer("vocab.txt")
+    ```
+    """
+    path = pathlib.Path(path)
+    try:
+        content = path.read_bytes()
+        return TextTokenizer(_hub_tokenizer(content), lowercase)
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise ValueError(
+            "The vocabulary must be a SentencePiece model of ALBERT or a "
+            f"WordPiece list of BERT ({error}). Received: `path={str(path)!r}`."
+        ) from error
+
+
+def _hub_tokenizer(content):
+    # A SentencePiece model is binary from its first byte on.
+    if content[:1] != b"\n":
+        words = content.decode("utf-8").splitlines()
+        return keras_hub.tokenizers.BertTokenizer(vocabulary=words)
+    return keras_hub.tokenizers.AlbertTokenizer(proto=content)
+
+
+def _is_special(token):
+    return token in ("<pad>", "<unk>", "<s>", "</s>") or (
+        token.startswith("[") and token.endswith("]") and len(token) > 2
+    )

@@ -1,0 +1,66 @@
+"""Wikipedia through TensorFlow Datasets."""
+
+import dataclasses
+import zlib
+
+import tensorflow_datasets as tfds
+
+from ones_keras.data.text.text_corpus import TextCorpus
+
+BUILDER = "wikipedia/20230601.en"
+# As shares of the largest checksum: some thousand articles are held out.
+_SHARES = ((0.002, 1.0), (0.001, 0.002), (0.0, 0.001))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WikipediaArticles:
+    """Articles of a TFDS builder, one split of a `TextCorpus`.
+
+    Args:
+        builder: `tfds.core.DatasetBuilder` with the features of `wikipedia`.
+        share: pair of floats `(low, high)`. The articles whose title's
+            checksum, as a share of the largest, lies in `[low, high)`.
+    """
+
+    builder: tfds.core.DatasetBuilder
+    share: tuple[float, float]
+
+    def documents(self, rng=None):
+        """Yields the articles once, files and articles shuffled by `rng`."""
+        low, high = (bound * 2**32 for bound in self.share)
+        config = tfds.ReadConfig(
+            shuffle_seed=None if rng is None else int(rng.integers(2**31)),
+            try_autocache=False,
+        )
+        articles = self.builder.as_dataset(
+            split="train", shuffle_files=rng is not None, read_config=config
+        )
+        for article in articles.as_numpy_iterator():
+            if low <= zlib.crc32(article["title"]) < high:
+                yield article["text"].decode()
+
+
+def load_wikipedia(data_dir=None):
+    """The English Wikipedia, downloaded and prepared by TFDS if need be.
+
+    Args:
+        data_dir: string, path or `None`. Where TFDS keeps its datasets; `None`
+            is its default. Defaults to `None`.
+
+    Returns:
+        A `TextCorpus`.
+
+    Raises:
+        ValueError: A dataset that is not there and cannot be fetched.
+    """
+    try:
+        builder = tfds.builder(BUILDER, data_dir=data_dir)
+        builder.download_and_prepare()
+    except Exception as error:  # TFDS raises what its downloaders raise.
+        raise ValueError(
+            f"{BUILDER} could not be prepared ({error}). Received: "
+            f"`data_dir={data_dir if data_dir is None else str(data_dir)!r}`."
+        ) from error
+    return TextCorpus(
+        "wikipedia", *(WikipediaArticles(builder, share) for share in _SHARES)
+    )

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ones_keras.data import load_tokenizer, train_tokenizer
+from ones_keras.data.text.fold import fold, fold_tensor
+
+TEXT = "The quick brown fox naïvely jumped over 13 lazy dogs, didn't it?"
+
+
+def tokens_of(tokenizer, text):
+    ids = tokenizer([text])[0].numpy()
+    return [tokenizer.tokenizer.id_to_token(index) for index in ids]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_folding_is_the_same_in_python_and_tensorflow(text):
+    found = fold_tensor([text]).numpy()[0].decode()
+    assert found == fold(text)
+
+
+def test_albert_vocabulary(shared_data):
+    tokenizer = load_tokenizer(
+        shared_data / "vocab" / "albert-base-v2.spiece.model"
+    )
+    assert tokenizer.vocabulary_size == 30000
+    special = [0, 1, 2, 3, 4]  # <pad>, <unk>, [CLS], [SEP], [MASK]
+    assert tokenizer.pad_id == 0
+    assert [tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id] == [2, 3, 4]
+    assert not set(special) & set(tokenizer.ordinary_ids)
+    tokens = tokens_of(tokenizer, TEXT)
+    assert tokens[:5] == ["▁the", "▁quick", "▁brown", "▁fox", "▁naive"]
+    ids = tokenizer([TEXT])[0].numpy()
+    assert tokenizer.starts_word[ids].sum() == len(TEXT.split())
+
+
+def test_bert_vocabulary(shared_data):
+    tokenizer = load_tokenizer(
+        shared_data / "vocab" / "bert-base-uncased.vocab.txt"
+    )
+    assert tokenizer.vocabulary_size == 30522
+    assert [tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id] == [
+        101,
+        102,
+        103,
+    ]
+    # [unused12] is no text.
+    assert len(tokenizer.ordinary_ids) == 30522 - 994 - 5
+    tokens = tokens_of(tokenizer, TEXT)
+    assert tokens[4:7] == ["naive", "##ly", "jumped"]
+    ids = tokenizer([TEXT])[0].numpy()
+    starts = [not token.startswith("##") for token in tokens]
+    np.testing.assert_array_equal(tokenizer.starts_word[ids], starts)
+
+
+def test_special_tokens_in_a_text_stay_text(tokenizer):
+    ids = tokenizer(["the [MASK] sat [SEP]"])[0].numpy()
+    assert tokenizer.mask_id not in ids
+    assert tokenizer.sep_id not in ids
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"), [("sentencepiece", 60), ("wordpiece", 120)]
+)
+def test_own_vocabulary_round_trip(kind, size, tmp_path):
+    words = ["sparse", "dense", "expert", "teacher", "gather", "naïve"]
+    ends = ["ing", "ed", "ly", "ness", "s", "er"]
+    documents = [
+        " ".join(
+            words[(i * k) % len(words)] + ends[(i + k) % len(ends)]
+            for k in range(1, 8)
+        )
+        + f"\nLine {i}."
+        for i in range(200)
+    ]
+    tokenizer = train_tokenizer(iter(documents), size, kind=kind)
+    assert 40 < tokenizer.vocabulary_size <= size
+    again = train_tokenizer(documents, size, kind=kind)
+    tokens = tokens_of(tokenizer, documents[3])
+    assert tokens_of(again, documents[3]) == tokens
+    unknown = "<unk>" if kind == "sentencepiece" else "[UNK]"
+    assert unknown not in tokens
+    tokenizer.save(tmp_path / "vocabulary")
+    loaded = load_tokenizer(tmp_path / "vocabulary")
+    assert loaded.is_sentence_piece == (kind == "sentencepiece")
+    assert tokens_of(loaded, documents[5]) == tokens_of(tokenizer, documents[5])
+    np.testing.assert_array_equal(loaded.starts_word, tokenizer.starts_word)
+
+
+def test_too_little_text_is_said():
+    with pytest.raises(ValueError, match="`vocabulary_size=5000`"):
+        train_tokenizer(["a few words"], 5000)
+    with pytest.raises(ValueError, match="`kind='bpe'`"):
+        train_tokenizer(["a few words"], 10, kind="bpe")
+
+
+def test_bad_vocabularies_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere\.txt"):
+        load_tokenizer(tmp_path / "nowhere.txt")
+    (tmp_path / "short.txt").write_text("a\nb\n")
+    with pytest.raises(ValueError, match=r"(?s)UNK.*short\.txt"):
+        load_tokenizer(tmp_path / "short.txt")
+    (tmp_path / "broken.model").write_bytes(b"\n\x0e\n\x05junk")
+    with pytest.raises(ValueError, match=r"broken\.model"):
+        load_tokenizer(tmp_path / "broken.model")
