@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from keras import ops
+from scipy import special
 
-from ones_keras.distillation import HardDistillationLoss, SoftDistillationLoss
+from ones_keras.distillation import (
+    HardDistillationLoss,
+    SoftDistillationLoss,
+    softened_divergence,
+)
+from tests.gradients import loss_and_gradients
 
 logits = arrays.arrays(
     np.float32,
@@ -104,3 +110,66 @@ def test_round_trip_of_the_config():
     loss = HardDistillationLoss(reduction="sum")
     copy = HardDistillationLoss.from_config(loss.get_config())
     assert copy.get_config() == loss.get_config()
+
+
+@pytest.fixture
+def _small_chunks(monkeypatch):
+    monkeypatch.setattr(softened_divergence, "_CHUNK", 12)
+
+
+@pytest.mark.usefixtures("_small_chunks")
+@pytest.mark.parametrize("positions", [(1,), (2, 3), (7,)])
+def test_soft_in_chunks(rng, oracle, positions):
+    teacher, student = rng.normal(size=(2, *positions, 4)).astype("float32") * 3
+    values = SoftDistillationLoss(2.0, reduction=None)(teacher, student)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(values),
+        oracle.soft(teacher, student, 2.0),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+class Divergence(keras.Layer):
+    def __init__(self, teacher, temperature):
+        super().__init__()
+        self.teacher = teacher
+        self.loss = SoftDistillationLoss(temperature, reduction=None)
+        self.built = True
+
+    def call(self, inputs):
+        return self.loss(self.teacher, inputs)
+
+
+@pytest.mark.usefixtures("_small_chunks")
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_soft_gradient_is_that_of_the_definition(rng, oracle, temperature, jit):
+    teacher, student = rng.normal(size=(2, 2, 4, 3)).astype("float32")
+    weight = rng.uniform(0, 2, (2, 4)).astype("float32")
+    _, found, _ = loss_and_gradients(
+        Divergence(teacher, temperature), student, weight, jit=jit
+    )
+    small = 1e-4
+    for index in np.ndindex(student.shape):
+        step = np.zeros(student.shape)
+        step[index] = small
+        above, below = (
+            (oracle.soft(teacher, student + sign * step, temperature) * weight)
+            for sign in (1, -1)
+        )
+        expected = (above - below).sum() / (2 * small)
+        np.testing.assert_allclose(found[index], expected, atol=1e-5)
+
+
+def test_soft_gradient_where_the_teacher_rules_a_class_out(rng):
+    teacher, student = rng.normal(size=(2, 2, 3)).astype("float32")
+    teacher[0, 0] = -np.inf
+    layer = Divergence(teacher, 1.0)
+    weight = np.ones(2, "float32")
+    _, found, _ = loss_and_gradients(layer, student, weight)
+    np.testing.assert_allclose(
+        found,
+        special.softmax(student, -1) - special.softmax(teacher, -1),
+        atol=1e-6,
+    )
