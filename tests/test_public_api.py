@@ -29,9 +29,13 @@ NEED_FILES = {
         f"ones_keras.data.text.{name}": "text files"
         for name in (
             "document_files.DocumentFiles",
+            "glue.read_glue",
             "load_text_corpus.load_text_corpus",
+            "squad.read_squad",
+            "text_examples.TextExamples",
             "text_tokenizer.TextTokenizer",
             "text_tokenizer.load_tokenizer",
+            "token_offsets.token_offsets",
         )
     },
 }

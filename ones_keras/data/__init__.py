@@ -11,12 +11,18 @@ from ones_keras.data.load_image_dataset import (
 from ones_keras.data.mixup import mixup
 from ones_keras.data.text.document_files import DocumentFiles
 from ones_keras.data.text.document_list import DocumentList
+from ones_keras.data.text.glue import GLUE_TASKS, glue_metrics, read_glue
 from ones_keras.data.text.load_text_corpus import load_text_corpus
+from ones_keras.data.text.squad import read_squad, squad_metrics
+from ones_keras.data.text.squad_answers import squad_answers
+from ones_keras.data.text.squad_windows import squad_windows
 from ones_keras.data.text.text_corpus import TextCorpus
+from ones_keras.data.text.text_examples import TextExamples
 from ones_keras.data.text.text_tokenizer import TextTokenizer, load_tokenizer
 from ones_keras.data.text.train_tokenizer import train_tokenizer
 
 __all__ = [
+    "GLUE_TASKS",
     "IMAGE_DATASETS",
     "ArrayImages",
     "DocumentFiles",
@@ -24,11 +30,18 @@ __all__ = [
     "FileImages",
     "ImageDataset",
     "TextCorpus",
+    "TextExamples",
     "TextTokenizer",
+    "glue_metrics",
     "keep_tensorflow_off_gpu",
     "load_image_dataset",
     "load_text_corpus",
     "load_tokenizer",
     "mixup",
+    "read_glue",
+    "read_squad",
+    "squad_answers",
+    "squad_metrics",
+    "squad_windows",
     "train_tokenizer",
 ]

@@ -1,0 +1,158 @@
+"""Tokens, and where in the text they come from."""
+
+import unicodedata
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from ones_keras.data.text.fold import fold
+
+
+class TokenOffsets(NamedTuple):
+    """The tokens of one text.
+
+    Attributes:
+        ids: int32 array of shape `(n,)`.
+        starts, ends: int32 arrays of shape `(n,)`. `text[start:end]` is what a
+            token stands for, without spaces around it.
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+
+
+def token_offsets(texts, tokenizer):
+    """Tokenises as `tokenizer` does, and says where each token comes from.
+
+    Offsets are places in the texts as they are given, in characters, whatever
+    case and accents the tokenizer removes.
+
+    Args:
+        texts: list of strings.
+        tokenizer: `TextTokenizer`.
+
+    Returns:
+        A list of `TokenOffsets`.
+
+    Example:
+
+    ```python
+    (found,) = token_offsets(["Some text"], tokenizer)
+    ```
+    """
+    split = _sentence_pieces if tokenizer.is_sentence_piece else _word_pieces
+    folded = [_fold_with_places(text, tokenizer.lowercase) for text in texts]
+    found = []
+    for text, (short, places), (ids, starts, ends) in zip(
+        texts,
+        folded,
+        split([short for short, _ in folded], tokenizer),
+        strict=True,
+    ):
+        # Places of the bytes of `short`, then of its characters in `text`.
+        characters = np.repeat(
+            np.arange(len(short)), [len(c.encode()) for c in short]
+        )
+        characters = np.append(characters, len(short))
+        begin = places[characters[starts]]
+        # Behind the last character that a token holds.
+        last = places[characters[np.maximum(ends - 1, starts)]]
+        end = np.where(ends > starts, last + 1, begin)
+        found.append(_without_spaces(text, ids, begin, end))
+    return found
+
+
+def _fold_with_places(text, lowercase):
+    """The text as it is tokenised, and the place each character comes from."""
+    if not lowercase:
+        return text, np.arange(len(text) + 1)
+    parts = [fold(character) for character in text]
+    places = np.repeat(np.arange(len(text)), [len(part) for part in parts])
+    return "".join(parts), np.append(places, len(text)).astype(int)
+
+
+def _sentence_pieces(texts, tokenizer):
+    pieces = tf_text.SentencepieceTokenizer(model=tokenizer.tokenizer.proto)
+    # In bytes already.
+    parts = pieces.tokenize_with_offsets(tf.constant(texts, "string"))
+    rows = ([np.array(row, int) for row in part.to_list()] for part in parts)
+    yield from zip(*rows, strict=True)
+
+
+def _word_pieces(texts, tokenizer):
+    for text in texts:
+        words = list(_words(text))
+        ids, starts, ends = [], [], []
+        if words:
+            rows = tokenizer([text[a:b] for a, b in words]).to_list()
+            for (start, end), row in zip(words, rows, strict=True):
+                place = start
+                for index, token in enumerate(row):
+                    piece = tokenizer.tokenizer.id_to_token(token)
+                    length = len(piece.removeprefix("##"))
+                    if len(row) == 1:  # Unknown words too.
+                        length = end - start
+                    elif index == len(row) - 1:
+                        length = end - place
+                    ids.append(token)
+                    starts.append(place)
+                    ends.append(place + length)
+                    place += length
+        to_bytes = np.cumsum([0, *(len(c.encode()) for c in text)])
+        yield (
+            np.array(ids, "int32"),
+            to_bytes[np.array(starts, int)],
+            to_bytes[np.array(ends, int)],
+        )
+
+
+def _words(text):
+    """Start and end of BERT's words: each punctuation mark is one."""
+    start = None
+    for place, character in enumerate(text):
+        if _is_space(character) or _is_mark(character):
+            if start is not None:
+                yield start, place
+            start = None
+            if not _is_space(character):
+                yield place, place + 1
+        elif start is None:
+            start = place
+    if start is not None:
+        yield start, len(text)
+
+
+def _is_space(character):
+    # As in KerasHub, where other spaces of Unicode are letters.
+    return character in " \t\n\r\f\v" or unicodedata.category(character) in (
+        "Cc",
+        "Cf",
+    )
+
+
+def _is_mark(character):
+    code = ord(character)
+    return (
+        (code < 128 and not character.isalnum())
+        or unicodedata.category(character).startswith("P")
+        or 0x4E00 <= code <= 0x9FFF
+        or 0x3400 <= code <= 0x4DBF
+        or 0xF900 <= code <= 0xFAFF
+        or 0x20000 <= code <= 0x2CEAF
+        or 0x2F800 <= code <= 0x2FA1F
+    )
+
+
+def _without_spaces(text, ids, starts, ends):
+    starts, ends = starts.copy(), ends.copy()
+    for index in range(len(ids)):
+        while starts[index] < ends[index] and text[starts[index]].isspace():
+            starts[index] += 1
+        while starts[index] < ends[index] and text[ends[index] - 1].isspace():
+            ends[index] -= 1
+    return TokenOffsets(
+        ids.astype("int32"), starts.astype("int32"), ends.astype("int32")
+    )
