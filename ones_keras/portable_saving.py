@@ -59,6 +59,17 @@ class PortableSaving:
             self.optimizer.build(self.trainable_variables)
 
 
+@keras.saving.register_keras_serializable(package="ones_keras")
+class PortableModel(PortableSaving, keras.Model):
+    """A functional model whose `save()` writes a plain one, file by file whole.
+
+    Keras itself would write a model compiled on PyTorch so that the file loads
+    only where PyTorch is installed.
+    """
+
+    is_sparse = False
+
+
 def plain_functional(model):
     """The same graph, layers and variables as a plain `keras.Model`."""
     plain = keras.Model(model.input, model.output, name=model.name)

@@ -1,18 +1,7 @@
 import keras
 
 from ones_keras.layers import DenseFeedForward, MoEFeedForward
-from ones_keras.portable_saving import PortableSaving
-
-
-@keras.saving.register_keras_serializable(package="ones_keras")
-class PortableStudent(PortableSaving, keras.Model):
-    """A functional model whose `save()` writes a plain one, file by file whole.
-
-    Keras itself would write a model compiled on PyTorch so that the file loads
-    only where PyTorch is installed.
-    """
-
-    is_sparse = False
+from ones_keras.portable_saving import PortableModel
 
 
 def dense_student(teacher, intermediate_dim=None):
@@ -30,7 +19,7 @@ def dense_student(teacher, intermediate_dim=None):
 
     name = f"{teacher.name}_student"
     clone = _Cloner(intermediate_dim).clone(teacher, name)
-    return PortableStudent(clone.input, clone.output, name=name)
+    return PortableModel(clone.input, clone.output, name=name)
 
 
 class _Cloner:

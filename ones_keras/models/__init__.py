@@ -6,6 +6,10 @@ from ones_keras.models.albert.albert_span_extractor import AlbertSpanExtractor
 from ones_keras.models.albert.albert_text_classifier import (
     AlbertTextClassifier,
 )
+from ones_keras.models.text_heads import (
+    add_span_extractor,
+    add_text_classifier,
+)
 from ones_keras.models.vit.vit_backbone import ViTBackbone
 from ones_keras.models.vit.vit_image_classifier import ViTImageClassifier
 
@@ -16,4 +20,6 @@ __all__ = [
     "AlbertTextClassifier",
     "ViTBackbone",
     "ViTImageClassifier",
+    "add_span_extractor",
+    "add_text_classifier",
 ]

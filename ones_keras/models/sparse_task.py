@@ -30,7 +30,11 @@ class SparseTask(PortableSaving, PlainTraining):
         policy = head["head_dtype"]
         head["head_dtype"] = policy and keras.dtype_policies.serialize(policy)
         # Past a base such as `ImageClassifier`, whose arguments are others.
-        return {**Task.get_config(self), **head}
+        config = {**Task.get_config(self), **head}
+        if not self.compiled:
+            # It would be by default, with an optimizer that no file has.
+            config["compile"] = False
+        return config
 
     def _head(self):
         arguments = inspect.signature(type(self).__init__).parameters

@@ -1,12 +1,9 @@
 import keras
-from keras import ops
 from keras_hub.models import Task
 
-from ones_keras.models.albert.albert_backbone import (
-    AlbertBackbone,
-    albert_initializer,
-)
+from ones_keras.models.albert.albert_backbone import AlbertBackbone
 from ones_keras.models.sparse_task import SparseTask, head_policy
+from ones_keras.models.text_heads import span_logits
 
 
 @keras.saving.register_keras_serializable(package="ones_keras")
@@ -55,31 +52,17 @@ class AlbertSpanExtractor(SparseTask, Task):
     ):
         # === Layers ===
         head_dtype = head_policy(head_dtype)
-        policy = head_dtype or backbone.dtype_policy
         self.backbone = backbone
         self.preprocessor = preprocessor
-        output_dropout = keras.layers.Dropout(
-            dropout, dtype=policy, name="output_dropout"
-        )
-        self.output_dense = keras.layers.Dense(
-            2,
-            kernel_initializer=albert_initializer(),
-            dtype=policy,
-            name="predictions",
-        )
 
         # === Functional Model ===
-        x = self.output_dense(
-            output_dropout(backbone.output["sequence_output"])
+        logits = span_logits(
+            backbone.output["sequence_output"],
+            backbone.input["padding_mask"],
+            dropout,
+            head_dtype or backbone.dtype_policy,
         )
-        logits = ops.cast(ops.transpose(x, (0, 2, 1)), "float32")
-        padding = 1.0 - ops.cast(backbone.input["padding_mask"], "float32")
-        super().__init__(
-            inputs=backbone.input,
-            # Not infinite: a logit that is would make the loss NaN.
-            outputs=logits - 1e9 * ops.expand_dims(padding, 1),
-            **kwargs,
-        )
+        super().__init__(inputs=backbone.input, outputs=logits, **kwargs)
 
         # === Config ===
         self.dropout = dropout

@@ -1,11 +1,9 @@
 import keras
 from keras_hub.models import TextClassifier
 
-from ones_keras.models.albert.albert_backbone import (
-    AlbertBackbone,
-    albert_initializer,
-)
+from ones_keras.models.albert.albert_backbone import AlbertBackbone
 from ones_keras.models.sparse_task import SparseTask, head_policy
+from ones_keras.models.text_heads import classifier_logits
 from ones_keras.validation import check_positive_int
 
 
@@ -55,24 +53,17 @@ class AlbertTextClassifier(SparseTask, TextClassifier):
 
         # === Layers ===
         head_dtype = head_policy(head_dtype)
-        policy = head_dtype or backbone.dtype_policy
         self.backbone = backbone
         self.preprocessor = preprocessor
-        output_dropout = keras.layers.Dropout(
-            dropout, dtype=policy, name="output_dropout"
-        )
-        self.output_dense = keras.layers.Dense(
-            num_classes,
-            kernel_initializer=albert_initializer(),
-            dtype=policy,
-            name="predictions",
-        )
 
         # === Functional Model ===
-        x = output_dropout(backbone.output["pooled_output"])
-        super().__init__(
-            inputs=backbone.input, outputs=self.output_dense(x), **kwargs
+        logits = classifier_logits(
+            backbone.output["pooled_output"],
+            num_classes,
+            dropout,
+            head_dtype or backbone.dtype_policy,
         )
+        super().__init__(inputs=backbone.input, outputs=logits, **kwargs)
 
         # === Config ===
         self.num_classes = num_classes
