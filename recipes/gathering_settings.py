@@ -5,7 +5,8 @@ import math
 from typing import NamedTuple
 
 import image_settings
-from image_settings import TrainingSettings, refuse
+from image_settings import ImageTrainingSettings
+from settings import refuse
 
 # What every student is compared with, beside the teacher itself.
 DENSE = "dense"
@@ -83,7 +84,7 @@ HELP = {
 
 
 @dataclasses.dataclass(frozen=True)
-class StudySettings(TrainingSettings):
+class StudySettings(ImageTrainingSettings):
     """Every setting of a study, described in `HELP`."""
 
     methods: tuple[str, ...] = ("svd", "average", "least_squares", "layer_fit")

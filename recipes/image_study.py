@@ -6,9 +6,9 @@ import time
 
 import keras
 import numpy as np
-from image_settings import GATHER_METHOD
 from image_training import predict_logits, train
 from scipy import special
+from settings import GATHER_METHOD
 
 import ones_keras
 from ones_keras.reporting import MethodResult

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from optimization import KeepBest, make_optimizer
 
-import ones_keras
 from ones_keras.data import mixup
 
 
@@ -26,7 +26,7 @@ def train(model, images, settings, *, steps, learning_rate, seed, progress):
     """
     evaluations = min(settings.evaluations, steps)
     model.compile(
-        optimizer=_optimizer(settings, steps, learning_rate),
+        optimizer=make_optimizer(settings, steps, learning_rate),
         loss=_loss(settings),
         metrics=["accuracy"],
     )
@@ -66,24 +66,6 @@ def train(model, images, settings, *, steps, learning_rate, seed, progress):
     return keep_best.best
 
 
-class KeepBest(keras.callbacks.Callback):
-    """Keeps the weights of the best validation accuracy, over several fits."""
-
-    def __init__(self):
-        super().__init__()
-        self.best = -1.0
-        self.weights = None
-
-    def on_epoch_end(self, epoch, logs=None):
-        accuracy = float(logs["val_accuracy"])
-        if accuracy > self.best:
-            self.best = accuracy
-            self.weights = [np.array(w) for w in self.model.get_weights()]
-
-    def restore(self, model):
-        model.set_weights(self.weights)
-
-
 def predict_logits(model, batches):
     """Logits `(N, classes)` and labels `(N,)` of a finite dataset."""
     logits, labels = [], []
@@ -91,21 +73,6 @@ def predict_logits(model, batches):
         logits.append(np.asarray(model.predict_on_batch(np.asarray(images))))
         labels.append(np.asarray(batch_labels))
     return np.concatenate(logits).astype("float64"), np.concatenate(labels)
-
-
-def _optimizer(settings, steps, learning_rate):
-    schedule = ones_keras.training.LinearWarmupDecay(
-        learning_rate, steps, int(steps * settings.warmup_share)
-    )
-    if settings.optimizer == "lamb":
-        return ones_keras.training.Lamb(
-            schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
-        )
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
 
 
 def _soft_labels(settings):

@@ -9,7 +9,7 @@ import platform
 from importlib import metadata
 
 import keras
-from image_settings import GATHER_METHOD
+from settings import GATHER_METHOD
 
 from ones_keras.gathering.registry import get_method
 from ones_keras.metrics import router_statistics

@@ -12,9 +12,14 @@ FOLDER = pathlib.Path(__file__).parents[2] / "recipes"
 
 
 @pytest.fixture
-def import_recipe(monkeypatch):
-    """Imports a recipe whose flags no other one has taken."""
+def recipes_on_path(monkeypatch):
+    """The modules of the recipes can be imported."""
     monkeypatch.syspath_prepend(str(FOLDER))
+
+
+@pytest.fixture
+def import_recipe(recipes_on_path):
+    """Imports a recipe whose flags no other one has taken."""
 
     def run(name):
         # Two recipes define flags of one name, in `launch` both.

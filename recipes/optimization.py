@@ -1,0 +1,53 @@
+"""Optimizer, schedule, and the choice of the weights that are kept."""
+
+import keras
+import numpy as np
+
+import ones_keras
+
+
+def make_optimizer(settings, steps, learning_rate):
+    """The optimizer of a training of so many steps.
+
+    Args:
+        settings: `TrainingSettings`.
+        steps: int. Training steps.
+        learning_rate: float. Peak of the schedule.
+    """
+    schedule = ones_keras.training.LinearWarmupDecay(
+        learning_rate, steps, int(steps * settings.warmup_share)
+    )
+    if settings.optimizer == "lamb":
+        return ones_keras.training.Lamb(
+            schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
+        )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Keeps the weights of the best validation, over several fits.
+
+    Args:
+        monitor: string. What is compared, in the logs of an epoch.
+        sign: int. `1` where more is better, `-1` where less is.
+    """
+
+    def __init__(self, monitor="val_accuracy", sign=1):
+        super().__init__()
+        self.monitor = monitor
+        self.sign = sign
+        self.best = None
+        self.weights = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        found = float(logs[self.monitor])
+        if self.best is None or self.sign * (found - self.best) > 0:
+            self.best = found
+            self.weights = [np.array(w) for w in self.model.get_weights()]
+
+    def restore(self, model):
+        model.set_weights(self.weights)
