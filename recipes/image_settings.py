@@ -69,9 +69,7 @@ class ImageSettings(ImageTrainingSettings):
     def check(self):
         """Raise a `ValueError` on the first setting that cannot work."""
         super().check()
-        check_students(
-            self.methods, GATHER_METHOD, self.student_steps, self.svd_ratio
-        )
+        check_students(self)
 
 
 # docs/image_results.md says how alpha was chosen.

@@ -1,14 +1,12 @@
 """Teacher, baselines and students of one seed, and their comparison."""
 
-import dataclasses
-import gc
 import time
 
 import keras
 import numpy as np
 from image_training import predict_logits, train
 from scipy import special
-from settings import GATHER_METHOD
+from seed_study import Run, SeedStudy
 
 import ones_keras
 from ones_keras.reporting import MethodResult
@@ -16,27 +14,6 @@ from ones_keras.reporting import MethodResult
 LATENCY_BATCH, LATENCY_REPEATS = 64, 20
 # Attention grows with its square: 224 px in patches of 2 would be 12544.
 MAX_PATCHES = 4096
-
-
-@dataclasses.dataclass
-class Run:
-    """One trained model, kept until the test split is opened.
-
-    Attributes:
-        name: string. Row of the table.
-        model: `keras.Model` with its best-validated weights.
-        steps: int. Training steps.
-        validation: float. Validation accuracy.
-        before: list of arrays or `None`. Weights before training.
-        gathering: dict or `None`. Report of the gathering.
-    """
-
-    name: str
-    model: keras.Model
-    steps: int
-    validation: float
-    before: list | None = None
-    gathering: dict | None = None
 
 
 def build_teacher(settings, images):
@@ -106,98 +83,62 @@ def rehearse(settings, images):
     )
 
 
-class SeedStudy:
-    """Trains everything of one seed, shown on a `Progress`."""
+class ImageStudy(SeedStudy):
+    """Trains the image classifiers of one seed."""
 
     def __init__(self, settings, images, seed, progress):
-        self.settings = settings
+        super().__init__(settings, seed, progress)
         self.images = images
-        self.seed = seed
-        self.progress = progress
-        self.runs = []
 
     def train_all(self):
         """Returns the runs, the teacher first and the dense baseline second."""
-        settings = self.settings
-        keras.utils.set_random_seed(self.seed)
-        if settings.teacher:
-            teacher = load_teacher(settings, self.images)
-            logits, labels = predict_logits(
-                teacher, self.images.validation(settings.evaluation_batch_size)
-            )
-            accuracy = float(np.mean(logits.argmax(-1) == labels))
-            self.runs.append(Run("teacher", teacher, 0, accuracy))
-        else:
-            teacher = build_teacher(settings, self.images)
-            self._train("teacher", teacher, settings.teacher_steps)
-        self._dense("dense", settings.student_steps)
-        for method in settings.methods:
-            self._student(method, method)
-        if settings.ablation:
+        super().train_all()
+        if self.settings.ablation:
             self._ablation()
         return self.runs
+
+    def train_teacher(self):
+        settings = self.settings
+        if not settings.teacher:
+            teacher = build_teacher(settings, self.images)
+            self.train("teacher", teacher, settings.teacher_steps)
+            return
+        teacher = load_teacher(settings, self.images)
+        logits, labels = predict_logits(
+            teacher, self.images.validation(settings.evaluation_batch_size)
+        )
+        accuracy = float(np.mean(logits.argmax(-1) == labels))
+        self.runs.append(Run("teacher", teacher, 0, accuracy))
+
+    def fit(self, model, **options):
+        return train(
+            model, self.images, self.settings, seed=self.seed, **options
+        )
+
+    def test(self):
+        return test_results(
+            self.runs,
+            self.images,
+            self.seed,
+            self.settings.evaluation_batch_size,
+        )
+
+    def router(self):
+        batch_size = self.settings.evaluation_batch_size
+        return ones_keras.metrics.router_statistics(
+            self.runs[0].model, self.images.validation(batch_size)
+        )
 
     def _ablation(self):
         settings = self.settings
         for method in settings.methods:
-            self._student(f"{method}, no KD", method, alpha=1.0)
-            self._student(f"{method}, hard KD", method, distillation="hard")
+            self.student(f"{method}, no KD", method, alpha=1.0)
+            self.student(f"{method}, hard KD", method, distillation="hard")
         if "distill" not in settings.methods:
-            self._student("no gathering", "distill")
-        self._dense(
+            self.student("no gathering", "distill")
+        self.dense(
             "dense, longer", settings.teacher_steps + settings.student_steps
         )
-
-    def _dense(self, name, steps):
-        keras.utils.set_random_seed(self.seed)
-        model = ones_keras.gather(self.runs[0].model, method="random")
-        self._train(name, model, steps)
-
-    def _student(self, name, method, alpha=None, distillation="soft"):
-        settings = self.settings
-        keras.utils.set_random_seed(self.seed)
-        options = {"svd_ratio": settings.svd_ratio} if method == "svd" else {}
-        teacher = self.runs[0].model
-        student, report = ones_keras.gather(
-            teacher,
-            method=GATHER_METHOD[method],
-            return_report=True,
-            **options,
-        )
-        before = [np.array(weight) for weight in student.get_weights()]
-        alpha = settings.alpha if alpha is None else alpha
-        model = student
-        if alpha < 1:
-            model = ones_keras.Distiller(
-                teacher,
-                student,
-                alpha=alpha,
-                temperature=(
-                    settings.temperature if distillation == "soft" else 1.0
-                ),
-                distillation=distillation,
-            )
-        self._train(name, student, settings.student_steps, model)
-        self.runs[-1].before = before
-        self.runs[-1].gathering = report.to_dict()
-
-    def _train(self, name, model, steps, trained=None):
-        peak = self.settings.learning_rate
-        if name != "teacher":
-            peak = self.settings.student_learning_rate
-        validation = train(
-            trained or model,
-            self.images,
-            self.settings,
-            steps=steps,
-            learning_rate=peak,
-            seed=self.seed,
-            progress=self.progress.announce(
-                f"seed {self.seed} · {name}", steps
-            ),
-        )
-        self.runs.append(Run(name, model, steps, validation))
-        gc.collect()
 
 
 def test_results(runs, images, seed, batch_size):

@@ -27,7 +27,6 @@ one.
 """
 
 import pathlib
-import shutil
 import sys
 import time
 
@@ -104,32 +103,15 @@ def main(argv):
 
 def run(settings, images, output_dir, records):
     """Train the seeds that have no record yet, and report on all of them."""
-    from image_study import SeedStudy, test_results
-    from progress import Progress
-    from seed_record import save_seed
+    from image_study import ImageStudy
+    from run_seeds import copy_best_models, run_seeds
 
-    with Progress() as progress:
-        for seed in settings.seeds:
-            folder = output_dir / f"seed_{seed}"
-            if records[seed]:
-                progress.say(f"seed {seed}: finished before, from {folder}")
-            else:
-                study = SeedStudy(settings, images, seed, progress)
-                runs = study.train_all()
-                # Validation has chosen; only now is the test split opened.
-                results = test_results(
-                    runs, images, seed, settings.evaluation_batch_size
-                )
-                records[seed] = save_seed(
-                    folder, settings, images, runs, results
-                )
-            for name, found in records[seed].router.items():
-                load = " ".join(f"{100 * share:.1f}" for share in found["load"])
-                progress.say(
-                    f"seed {seed} · router of {name}: load {load} %, entropy "
-                    f"{found['entropy']:.3f} nats, dropped by the training "
-                    f"capacity {100 * found['dropped']:.1f} %"
-                )
+    run_seeds(
+        settings,
+        output_dir,
+        records,
+        lambda seed, progress: ImageStudy(settings, images, seed, progress),
+    )
     write_report(settings, output_dir, records)
     copy_best_models(output_dir, records)
 
@@ -151,27 +133,6 @@ def write_report(settings, output_dir, records):
     with write_aside(output_dir / "report.md") as aside:
         aside.write_text(report.to_markdown())
     report.save_json(output_dir / "report.json")
-
-
-def copy_best_models(output_dir, records):
-    """The student that validation likes best, and its teacher."""
-    from ones_keras.write_aside import write_aside
-
-    seeds = [seed for seed, record in records.items() if record.student]
-    if not seeds:
-        return
-    best = max(
-        seeds,
-        key=lambda seed: records[seed].validation[records[seed].student],
-    )
-    for name in ("teacher", "student"):
-        source = output_dir / f"seed_{best}" / f"{name}.keras"
-        with write_aside(output_dir / f"{name}.keras") as aside:
-            shutil.copyfile(source, aside)
-    print(
-        f"{output_dir / 'student.keras'}: {records[best].student} of seed "
-        f"{best}, the best in validation"
-    )
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ import platform
 from importlib import metadata
 
 import keras
-from settings import GATHER_METHOD
 
 from ones_keras.gathering.registry import get_method
-from ones_keras.metrics import router_statistics
 from ones_keras.reporting import MethodResult
 from ones_keras.write_aside import write_aside
 
@@ -22,11 +20,11 @@ class SeedRecord:
     """The results of one seed, as in `seed_<n>/results.json`.
 
     Attributes:
-        settings: dict. What decides the results: `ImageSettings` without its
-            seeds, and the backend.
+        settings: dict. What decides the results: the recipe's settings without
+            the seeds, and the backend.
         environment: dict. Versions and machine.
         results: tuple of `MethodResult`, on the test split.
-        validation: dict. Validation accuracy by row.
+        validation: dict. What validation chose by, by row.
         student: string or `None`. Row of the saved student, the best in
             validation.
         router: dict. Router statistics of the teacher by layer.
@@ -49,9 +47,9 @@ def identity(settings):
     fields["backend"] = keras.backend.backend()
     # The defaults of the methods are nobody's flags, and may change.
     fields["gathering"] = {
-        row: get_method(GATHER_METHOD[row]).options for row in settings.methods
+        row: get_method(settings.rows[row]).options for row in settings.methods
     }
-    if settings.teacher:
+    if getattr(settings, "teacher", ""):
         content = pathlib.Path(settings.teacher).read_bytes()
         fields["teacher_sha256"] = hashlib.sha256(content).hexdigest()
     return fields
@@ -69,12 +67,24 @@ def environment():
     }
 
 
-def save_seed(folder, settings, images, runs, results):
-    """Write the models and, last, the record that says they are complete."""
+def save_seed(folder, study, results):
+    """Write the models and, last, the record that says they are complete.
+
+    Args:
+        folder: path.
+        study: `SeedStudy` that has been trained.
+        results: list of `MethodResult`.
+
+    Returns:
+        A `SeedRecord`.
+    """
     folder.mkdir(exist_ok=True)
+    settings, runs = study.settings, study.runs
     # What an ablation adds to them is there to be compared with.
     students = [run for run in runs if run.name in settings.methods]
-    best = max(students, key=lambda run: run.validation, default=None)
+    best = max(
+        students, key=lambda run: study.sign * run.validation, default=None
+    )
     for name, model in (
         ("teacher", runs[0].model),
         ("student", best.model if best else None),
@@ -82,16 +92,15 @@ def save_seed(folder, settings, images, runs, results):
         if model is not None:
             with write_aside(folder / f"{name}.keras") as aside:
                 model.save(aside)
-    router = router_statistics(
-        runs[0].model, images.validation(settings.evaluation_batch_size)
-    )
     record = SeedRecord(
         settings=identity(settings),
         environment=environment(),
         results=tuple(results),
         validation={run.name: run.validation for run in runs},
         student=best.name if best else None,
-        router={name: found.to_dict() for name, found in router.items()},
+        router={
+            name: found.to_dict() for name, found in study.router().items()
+        },
         gathering={run.name: run.gathering for run in runs if run.gathering},
     )
     with write_aside(folder / "results.json") as aside:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import ClassVar
 
 # Rows of a table beside the teacher and the dense baseline. `distill` and
 # `switch` are the paper's baselines, the others gather the experts.
@@ -35,7 +36,13 @@ HELP = {
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
-    """Teacher and training, described in `HELP`."""
+    """Teacher and training, described in `HELP`.
+
+    Attributes:
+        rows: dict from row of the table to the method that gathers it.
+    """
+
+    rows: ClassVar = GATHER_METHOD
 
     model: str = ""
     seeds: tuple[int, ...] = (0,)
@@ -78,17 +85,18 @@ class TrainingSettings:
             refuse("weight_decay", self.weight_decay, "0 or more")
 
 
-def check_students(methods, rows, student_steps, svd_ratio):
+def check_students(settings):
     """Raise a `ValueError` on what cannot be said of the students."""
-    unknown = sorted(set(methods) - set(rows))
+    methods = settings.methods
+    unknown = sorted(set(methods) - set(settings.rows))
     if unknown:
-        refuse("methods", unknown, f"names among {sorted(rows)}")
+        refuse("methods", unknown, f"names among {sorted(settings.rows)}")
     if len(set(methods)) < len(methods):
         refuse("methods", methods, "different names")
-    if student_steps < 1:
-        refuse("student_steps", student_steps, "at least 1")
-    if not 0 < svd_ratio <= 1:
-        refuse("svd_ratio", svd_ratio, "in (0, 1]")
+    if settings.student_steps < 1:
+        refuse("student_steps", settings.student_steps, "at least 1")
+    if not 0 < settings.svd_ratio <= 1:
+        refuse("svd_ratio", settings.svd_ratio, "in (0, 1]")
 
 
 def refuse(name, value, expected):

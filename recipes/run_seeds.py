@@ -1,0 +1,62 @@
+"""Seed by seed: trained, tested, kept, or found finished."""
+
+import shutil
+
+from progress import Progress
+from seed_record import save_seed
+
+from ones_keras.write_aside import write_aside
+
+
+def run_seeds(settings, output_dir, records, make_study):
+    """Train the seeds that have no record yet.
+
+    Args:
+        settings: `TrainingSettings`.
+        output_dir: path. Each seed has its folder there.
+        records: dict from seed to `SeedRecord` or `None`; it is filled.
+        make_study: callable, given a seed and a `Progress`, that returns a
+            `SeedStudy`.
+    """
+    with Progress() as progress:
+        for seed in settings.seeds:
+            folder = output_dir / f"seed_{seed}"
+            if records[seed]:
+                progress.say(f"seed {seed}: finished before, from {folder}")
+            else:
+                study = make_study(seed, progress)
+                study.train_all()
+                # Validation has chosen; only now is the test split opened.
+                records[seed] = save_seed(folder, study, study.test())
+            for name, found in records[seed].router.items():
+                load = " ".join(f"{100 * share:.1f}" for share in found["load"])
+                progress.say(
+                    f"seed {seed} · router of {name}: load {load} %, entropy "
+                    f"{found['entropy']:.3f} nats, dropped by the training "
+                    f"capacity {100 * found['dropped']:.1f} %"
+                )
+
+
+def copy_best_models(output_dir, records, sign=1):
+    """The student that validation likes best, and its teacher.
+
+    Args:
+        output_dir: path.
+        records: dict from seed to `SeedRecord`.
+        sign: int. `1` where more is better in validation, `-1` where less is.
+    """
+    seeds = [seed for seed, record in records.items() if record.student]
+    if not seeds:
+        return
+    best = max(
+        seeds,
+        key=lambda seed: sign * records[seed].validation[records[seed].student],
+    )
+    for name in ("teacher", "student"):
+        source = output_dir / f"seed_{best}" / f"{name}.keras"
+        with write_aside(output_dir / f"{name}.keras") as aside:
+            shutil.copyfile(source, aside)
+    print(
+        f"{output_dir / 'student.keras'}: {records[best].student} of seed "
+        f"{best}, the best in validation"
+    )

@@ -1,0 +1,122 @@
+"""Teacher, baselines and students of one seed."""
+
+import dataclasses
+import gc
+
+import keras
+import numpy as np
+
+import ones_keras
+
+
+@dataclasses.dataclass
+class Run:
+    """One trained model, kept until the test split is opened.
+
+    Attributes:
+        name: string. Row of the table.
+        model: `keras.Model` with its best-validated weights.
+        steps: int. Training steps.
+        validation: float. What validation chose it by.
+        before: list of arrays or `None`. Weights before training.
+        gathering: dict or `None`. Report of the gathering.
+    """
+
+    name: str
+    model: keras.Model
+    steps: int
+    validation: float
+    before: list | None = None
+    gathering: dict | None = None
+
+
+class SeedStudy:
+    """Trains everything of one seed, shown on a `Progress`.
+
+    What is trained on what is a subclass': it has `train_teacher()`, which
+    adds the first run, `fit(model, **options)`, which returns the best
+    validation, `test()`, which returns one `MethodResult` a run, and
+    `router()`, the router statistics of the teacher.
+
+    Args:
+        settings: `TrainingSettings` with `methods` and `student_steps`.
+        seed: int.
+        progress: `Progress`.
+    """
+
+    # The outputs that are distilled, `None` of a model with one.
+    distilled_outputs = None
+    # Whether more is better in validation, or (-1) less.
+    sign = 1
+
+    def __init__(self, settings, seed, progress):
+        self.settings = settings
+        self.seed = seed
+        self.progress = progress
+        self.runs = []
+
+    def train_all(self):
+        """Returns the runs, the teacher first and the dense baseline second."""
+        settings = self.settings
+        keras.utils.set_random_seed(self.seed)
+        self.train_teacher()
+        self.dense("dense", settings.student_steps)
+        for method in settings.methods:
+            self.student(method, method)
+        return self.runs
+
+    def dense(self, name, steps):
+        """Train the student's architecture from scratch."""
+        keras.utils.set_random_seed(self.seed)
+        model = ones_keras.gather(self.runs[0].model, method="random")
+        self.train(name, model, steps)
+
+    def student(self, name, method, alpha=None, distillation="soft"):
+        """Gather a student by the method of a row, and distil it."""
+        settings = self.settings
+        keras.utils.set_random_seed(self.seed)
+        teacher = self.runs[0].model
+        student, report = ones_keras.gather(
+            teacher,
+            method=settings.rows[method],
+            return_report=True,
+            verbose=False,
+            **self.gathering_options(settings.rows[method]),
+        )
+        before = [np.array(weight) for weight in student.get_weights()]
+        alpha = settings.alpha if alpha is None else alpha
+        trained = student
+        if alpha < 1:
+            trained = ones_keras.Distiller(
+                teacher,
+                student,
+                alpha=alpha,
+                temperature=(
+                    settings.temperature if distillation == "soft" else 1.0
+                ),
+                distillation=distillation,
+                outputs=self.distilled_outputs,
+            )
+        self.train(name, student, settings.student_steps, trained)
+        self.runs[-1].before = before
+        self.runs[-1].gathering = report.to_dict()
+
+    def gathering_options(self, method):
+        """Options of `ones_keras.gather` that this study sets."""
+        return {"svd_ratio": self.settings.svd_ratio} if method == "svd" else {}
+
+    def train(self, name, model, steps, trained=None):
+        """Train a model, itself or by a `Distiller`, and note the run."""
+        peak = self.settings.learning_rate
+        if name != "teacher":
+            peak = self.settings.student_learning_rate
+        validation = self.fit(
+            trained or model,
+            steps=steps,
+            learning_rate=peak,
+            progress=self.progress.announce(
+                f"seed {self.seed} · {name}", steps
+            ),
+        )
+        self.runs.append(Run(name, model, steps, validation))
+        gc.collect()
