@@ -13,6 +13,7 @@ from ones_keras.data.text.document_files import DocumentFiles
 from ones_keras.data.text.document_list import DocumentList
 from ones_keras.data.text.glue import GLUE_TASKS, glue_metrics, read_glue
 from ones_keras.data.text.load_text_corpus import load_text_corpus
+from ones_keras.data.text.package_task import load_package_task
 from ones_keras.data.text.squad import read_squad, squad_metrics
 from ones_keras.data.text.squad_answers import squad_answers
 from ones_keras.data.text.squad_windows import squad_windows
@@ -35,6 +36,7 @@ __all__ = [
     "glue_metrics",
     "keep_tensorflow_off_gpu",
     "load_image_dataset",
+    "load_package_task",
     "load_text_corpus",
     "load_tokenizer",
     "mixup",

@@ -2,10 +2,9 @@
 
 import glob
 import pathlib
-import zlib
 
 from ones_keras.data.keep_tensorflow_off_gpu import keep_tensorflow_off_gpu
-from ones_keras.data.text.docstrings import read_docstrings
+from ones_keras.data.text.docstrings import split_docstrings
 from ones_keras.data.text.document_files import DocumentFiles, read_lines
 from ones_keras.data.text.document_list import DocumentList
 from ones_keras.data.text.line_groups import (
@@ -81,13 +80,11 @@ def load_text_corpus(name, data_dir=None):
 
 
 def _load_builtin(_):
-    splits = [], [], []
-    for docstring in read_docstrings():
-        place = zlib.crc32(docstring.module.encode()) / 2**32
-        for (low, high), texts in zip(_SHARES, splits, strict=True):
-            if low <= place < high:
-                texts.append(docstring.text)
-    return TextCorpus("builtin", *(DocumentList(tuple(t)) for t in splits))
+    splits = (
+        DocumentList(tuple(docstring.text for docstring in split))
+        for split in split_docstrings()
+    )
+    return TextCorpus("builtin", *splits)
 
 
 def _load_text_files(data_dir):

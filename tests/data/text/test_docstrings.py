@@ -1,12 +1,11 @@
 import importlib
-import pathlib
 import sys
 import zlib
 
 import pytest
 
-from ones_keras.data import load_text_corpus
-from ones_keras.data.text import load_text_corpus as load_text_corpus_module
+from ones_keras.data import load_package_task, load_text_corpus
+from ones_keras.data.text import docstrings
 from ones_keras.data.text.docstrings import PACKAGES, read_docstrings
 
 SOURCE = '''
@@ -78,28 +77,54 @@ def test_a_package_that_is_not_there():
         read_docstrings(("no_such_package",))
 
 
-def test_builtin_corpus_splits_modules(monkeypatch):
+@pytest.fixture
+def two_packages(monkeypatch):
+    """The built-in corpus is that of two packages, for speed."""
     for name in PACKAGES:
         assert importlib.util.find_spec(name)
-    docstrings = read_docstrings(("keras", "matplotlib"))
-    monkeypatch.setattr(
-        load_text_corpus_module, "read_docstrings", lambda: docstrings
-    )
+    packages = ("keras", "matplotlib")
+    read = docstrings.read_docstrings
+    monkeypatch.setattr(docstrings, "read_docstrings", lambda _: read(packages))
+    return packages
+
+
+def test_builtin_corpus_splits_modules(two_packages):
     corpus = load_text_corpus("builtin")
-    shares = [
-        len(split.texts)
+    found = docstrings.read_docstrings(PACKAGES)
+    splits = [
+        split.texts
         for split in (
             corpus.train_split,
             corpus.validation_split,
             corpus.test_split,
         )
     ]
-    total = sum(shares)
-    assert total == len(docstrings) > 1500
-    assert all(0.02 < share / total < 0.1 for share in shares[1:])
-    modules = {text.text: text.module for text in docstrings}
-    held_out = {modules[text] for text in corpus.test_split.texts}
-    assert not held_out & {modules[text] for text in corpus.train_split.texts}
-    for module in held_out:
-        assert zlib.crc32(module.encode()) / 2**32 < 0.05
-        assert pathlib.PurePath(module).suffix == ".py"
+    shares = [len(texts) / len(found) for texts in splits]
+    assert sum(shares) == 1
+    assert len(found) > 1500
+    assert all(0.02 < share < 0.1 for share in shares[1:])
+    module = {docstring.text: docstring.module for docstring in found}
+    held_out = {module[text] for text in splits[2]}
+    assert not held_out & {module[text] for text in (*splits[0], *splits[1])}
+    for name in held_out:
+        assert zlib.crc32(name.encode()) / 2**32 < 0.05
+
+
+def test_package_task_is_of_the_corpus_splits(two_packages):
+    corpus = load_text_corpus("builtin")
+    *splits, names = load_package_task(PACKAGES)
+    assert names == PACKAGES
+    package = {
+        docstring.text: docstring.package
+        for docstring in docstrings.read_docstrings(PACKAGES)
+    }
+    for split, texts in zip(
+        splits,
+        (corpus.train_split, corpus.validation_split, corpus.test_split),
+        strict=True,
+    ):
+        assert tuple(split.first) == texts.texts
+        assert [names[label] for label in split.labels] == [
+            package[text] for text in split.first
+        ]
+    assert {names[label] for label in splits[2].labels} == set(two_packages)
