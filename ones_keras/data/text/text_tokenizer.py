@@ -5,6 +5,7 @@ import pathlib
 import keras_hub
 import numpy as np
 import tensorflow as tf
+import tensorflow_text as tf_text
 
 from ones_keras.data.text.fold import fold_tensor
 from ones_keras.write_aside import write_aside
@@ -82,7 +83,12 @@ class TextTokenizer:
     def _tokenize(self, texts):
         if self.lowercase:
             texts = fold_tensor(texts)
-        return self.tokenizer.tokenize(texts)
+        if not self.is_sentence_piece:
+            return self.tokenizer.tokenize(texts)
+        # KerasHub's own, made outside of the graph, is gone as soon as
+        # `keras.utils.set_random_seed` empties TensorFlow's caches.
+        pieces = tf_text.SentencepieceTokenizer(model=self.tokenizer.proto)
+        return pieces.tokenize(texts)
 
     def save(self, path):
         """Write the vocabulary as a file that `load_tokenizer` reads."""

@@ -1,5 +1,7 @@
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +89,16 @@ def test_own_vocabulary_round_trip(kind, size, tmp_path):
     assert loaded.is_sentence_piece == (kind == "sentencepiece")
     assert tokens_of(loaded, documents[5]) == tokens_of(tokenizer, documents[5])
     np.testing.assert_array_equal(loaded.starts_word, tokenizer.starts_word)
+
+
+def test_works_on_after_a_new_random_seed():
+    """Which empties the caches that TensorFlow's kernels live in."""
+    tokenizer = train_tokenizer(["a document", "another document"], 18)
+    before = tokenizer(["a document"]).to_list()
+    batches = tf.data.Dataset.from_tensors(["a document"]).map(tokenizer)
+    keras.utils.set_random_seed(0)
+    assert tokenizer(["a document"]).to_list() == before
+    assert [batch.to_list() for batch in batches] == [before]
 
 
 def test_too_little_text_is_said():
