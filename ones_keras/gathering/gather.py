@@ -19,10 +19,13 @@ from ones_keras.layers import MoEFeedForward
 from ones_keras.layers.record_inputs import find_moe_layers
 from ones_keras.validation import check_positive_int
 
+# What the study of docs/gathering.md found best.
+WITH_DATA, WITHOUT_DATA = "layer_fit", "aligned_average"
+
 
 def gather(
     teacher,
-    method="svd",
+    method=None,
     *,
     intermediate_dim=None,
     calibration_data=None,
@@ -50,7 +53,9 @@ def gather(
     Args:
         teacher: A built functional `keras.Model` with `MoEFeedForward` layers:
             a model of `ones_keras.models` or your own.
-        method: string. Name of a method. Defaults to `"svd"`, the paper's.
+        method: string or `None`. Name of a method. Defaults to `None`, the best
+            one of `docs/gathering.md`: `"layer_fit"` with `calibration_data`,
+            `"aligned_average"` without.
         intermediate_dim: int or `None`. Hidden units of the student's
             feed-forward layers, of methods that select or fit them; `None` is
             those of one expert. Defaults to `None`.
@@ -100,10 +105,7 @@ def gather(
     )
     images = np.random.uniform(0, 255, (100, 8, 8, 1))
     student, report = ones_keras.gather(
-        teacher,
-        method="least_squares",
-        calibration_data=images,
-        return_report=True,
+        teacher, calibration_data=images, return_report=True, steps=100
     )
     print(report)
     ```
@@ -112,6 +114,8 @@ def gather(
         - [One Student Knows All Experts Know](https://arxiv.org/abs/2201.10890),
           section 3.1
     """
+    if method is None:
+        method = WITHOUT_DATA if calibration_data is None else WITH_DATA
     chosen = get_method(method)
     chosen.check_options(options)
     _check_arguments(

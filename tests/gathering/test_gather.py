@@ -45,6 +45,27 @@ def test_student_is_dense_and_teacher_untouched(method, teacher, rng):
         np.testing.assert_array_equal(one, other)
 
 
+def test_default_method_goes_by_whether_there_are_data(teacher, rng):
+    _, report = ones_keras.gather(teacher, return_report=True)
+    assert report.method == "aligned_average"
+    images = rng.uniform(0, 255, size=(60, 8, 8, 1)).astype("float32")
+    student, report = ones_keras.gather(
+        teacher,
+        calibration_data=images,
+        return_report=True,
+        verbose=False,
+        steps=5,
+    )
+    assert report.method == "layer_fit"
+    named = ones_keras.gather(
+        teacher, "layer_fit", calibration_data=images, verbose=False, steps=5
+    )
+    for one, other in zip(
+        student.get_weights(), named.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 @pytest.mark.parametrize("method", ["svd", "switch"])
 def test_training_the_student_leaves_the_teacher_as_it_was(
     method, teacher, images
