@@ -30,6 +30,7 @@ from launch import (
     check_output_path,
     choose_backend,
     define_flags,
+    keras_home,
     load_images,
     make_output_dir,
     output_path,
@@ -49,7 +50,7 @@ def main(argv):
     try:
         settings, _ = read_settings(StudySettings, CONFIGS)
         check_output_path(settings)
-        choose_backend(settings)
+        choose_backend(keras_home(settings))
         images = load_images(settings)
         from gathering_runs import SeedFolder, identity, list_jobs, rehearse
         from image_study import check_patches

@@ -36,6 +36,7 @@ from launch import (
     check_output_path,
     choose_backend,
     define_flags,
+    keras_home,
     load_images,
     make_output_dir,
     output_path,
@@ -84,7 +85,7 @@ def main(argv):
         settings, given = read_settings(ImageSettings, CONFIGS)
         check_teacher_flags(settings, given)
         check_output_path(settings)
-        choose_backend(settings)
+        choose_backend(keras_home(settings))
         images = load_images(settings)
         from image_study import rehearse
         from seed_record import load_seed
@@ -120,19 +121,13 @@ def write_report(settings, output_dir, records):
     from image_study import LATENCY_BATCH
 
     from ones_keras.reporting import Report
-    from ones_keras.write_aside import write_aside
 
     teacher = pathlib.Path(settings.teacher).name or settings.model
-    report = Report.from_results(
+    Report.from_results(
         [result for record in records.values() for result in record.results],
         title=f"Sparse to dense on {settings.dataset} ({teacher})",
         latency_of=f"image, in batches of {LATENCY_BATCH}",
-    )
-    report.print()
-    report.plot(output_dir / "report.png")
-    with write_aside(output_dir / "report.md") as aside:
-        aside.write_text(report.to_markdown())
-    report.save_json(output_dir / "report.json")
+    ).publish(output_dir / "report")
 
 
 if __name__ == "__main__":

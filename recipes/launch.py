@@ -23,7 +23,9 @@ def define_flags(settings_class, descriptions, configs):
         "config", "default", sorted(configs), "Settings to start from."
     )
     flags.DEFINE_string(
-        "output_dir", None, "Folder of the results; default runs/<config>."
+        "output_dir",
+        None,
+        "Folder of the results; default runs/<recipe>/<config>.",
     )
     flags.DEFINE_enum(
         "backend",
@@ -71,7 +73,7 @@ def read_settings(settings_class, configs):
     return settings, given
 
 
-def choose_backend(settings):
+def choose_backend(keras_home=None):
     """Set what Keras reads when it is imported: backend and data folder."""
     # Every model is traced anew, of which TensorFlow warns at length.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -83,8 +85,13 @@ def choose_backend(settings):
                 f"`--backend={FLAGS.backend}`."
             )
         os.environ["KERAS_BACKEND"] = FLAGS.backend
-    if settings.data_dir and settings.dataset in KERAS_DATASETS:
-        os.environ["KERAS_HOME"] = settings.data_dir
+    if keras_home:
+        os.environ["KERAS_HOME"] = keras_home
+
+
+def keras_home(settings):
+    """The data folder, where it is one of Keras' own datasets."""
+    return settings.data_dir if settings.dataset in KERAS_DATASETS else None
 
 
 def load_images(settings):
@@ -92,14 +99,15 @@ def load_images(settings):
 
     data_dir = settings.data_dir or None
     if settings.dataset in KERAS_DATASETS:
-        data_dir = None  # It was the KERAS_HOME, see `choose_backend`.
+        data_dir = None  # It was the KERAS_HOME.
     return load_image_dataset(
         settings.dataset, data_dir, settings.image_size or None
     )
 
 
 def output_path():
-    return pathlib.Path(FLAGS.output_dir or f"runs/{FLAGS.config}")
+    recipe = pathlib.Path(sys.argv[0]).stem
+    return pathlib.Path(FLAGS.output_dir or f"runs/{recipe}/{FLAGS.config}")
 
 
 def check_output_path(settings):

@@ -30,22 +30,28 @@ class Progress:
     def say(self, line):
         self._console.print(line, highlight=False, markup=False)
 
-    def announce(self, name, steps):
-        """Returns a callable to be given steps done and best accuracy."""
+    def announce(self, name, steps, note="best validation {:.1%}"):
+        """Returns a callable to be given steps done and the best score.
+
+        Args:
+            name: string. What is trained.
+            steps: int.
+            note: string. How the score is said, as a format.
+        """
         task = self._bars.add_task(name, total=steps, note="compiling")
         start = time.time()
 
-        def update(done, accuracy=None):
+        def update(done, best=None):
             self._bars.update(task, completed=done)
-            if accuracy is None:
+            if best is None:
                 return
-            note = f"best validation {100 * accuracy:.1f} %"
-            self._bars.update(task, note=note)
+            said = note.format(best)
+            self._bars.update(task, note=said)
             if done == steps:
                 self._bars.remove_task(task)
                 self.say(
                     f"{name}: {steps} steps in {time.time() - start:.0f} s, "
-                    f"{note}"
+                    f"{said}"
                 )
 
         return update

@@ -27,7 +27,9 @@ def run_seeds(settings, output_dir, records, make_study):
                 study = make_study(seed, progress)
                 study.train_all()
                 # Validation has chosen; only now is the test split opened.
-                records[seed] = save_seed(folder, study, study.test())
+                records[seed] = save_seed(
+                    folder, study, study.test(), study.fine_tune_all()
+                )
             for name, found in records[seed].router.items():
                 load = " ".join(f"{100 * share:.1f}" for share in found["load"])
                 progress.say(

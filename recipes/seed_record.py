@@ -24,6 +24,7 @@ class SeedRecord:
             the seeds, and the backend.
         environment: dict. Versions and machine.
         results: tuple of `MethodResult`, on the test split.
+        tuned: tuple of `MethodResult`, after fine-tuning on another task.
         validation: dict. What validation chose by, by row.
         student: string or `None`. Row of the saved student, the best in
             validation.
@@ -38,6 +39,7 @@ class SeedRecord:
     student: str | None
     router: dict
     gathering: dict
+    tuned: tuple[MethodResult, ...] = ()
 
 
 def identity(settings):
@@ -67,13 +69,14 @@ def environment():
     }
 
 
-def save_seed(folder, study, results):
+def save_seed(folder, study, results, tuned=()):
     """Write the models and, last, the record that says they are complete.
 
     Args:
         folder: path.
         study: `SeedStudy` that has been trained.
         results: list of `MethodResult`.
+        tuned: list of `MethodResult`. After fine-tuning. Defaults to `()`.
 
     Returns:
         A `SeedRecord`.
@@ -102,6 +105,7 @@ def save_seed(folder, study, results):
             name: found.to_dict() for name, found in study.router().items()
         },
         gathering={run.name: run.gathering for run in runs if run.gathering},
+        tuned=tuple(tuned),
     )
     with write_aside(folder / "results.json") as aside:
         aside.write_text(json.dumps(dataclasses.asdict(record), indent=2))
@@ -118,10 +122,11 @@ def load_seed(folder, settings):
         return None
     try:
         fields = json.loads(path.read_text())
-        results = tuple(
-            MethodResult(**result) for result in fields.pop("results")
-        )
-        record = SeedRecord(results=results, **fields)
+        for name in ("results", "tuned"):
+            fields[name] = tuple(
+                MethodResult(**result) for result in fields.get(name, ())
+            )
+        record = SeedRecord(**fields)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"The record of an earlier run cannot be read ({error}); remove it "

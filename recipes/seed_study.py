@@ -46,8 +46,9 @@ class SeedStudy:
 
     # The outputs that are distilled, `None` of a model with one.
     distilled_outputs = None
-    # Whether more is better in validation, or (-1) less.
+    # Whether more is better in validation, or (-1) less, and how it is said.
     sign = 1
+    note = "best validation {:.1%}"
 
     def __init__(self, settings, seed, progress):
         self.settings = settings
@@ -101,6 +102,10 @@ class SeedStudy:
         self.runs[-1].before = before
         self.runs[-1].gathering = report.to_dict()
 
+    def fine_tune_all(self):
+        """Fine-tune every run on another task: one `MethodResult` a run."""
+        return []
+
     def gathering_options(self, method):
         """Options of `ones_keras.gather` that this study sets."""
         return {"svd_ratio": self.settings.svd_ratio} if method == "svd" else {}
@@ -115,7 +120,7 @@ class SeedStudy:
             steps=steps,
             learning_rate=peak,
             progress=self.progress.announce(
-                f"seed {self.seed} · {name}", steps
+                f"seed {self.seed} · {name}", steps, self.note
             ),
         )
         self.runs.append(Run(name, model, steps, validation))

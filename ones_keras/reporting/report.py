@@ -165,6 +165,19 @@ class Report:
         with write_aside(path) as aside:
             figure.savefig(aside, format="png", dpi=160)
 
+    def publish(self, path):
+        """Prints the report, and writes it in every form.
+
+        Args:
+            path: str or path. Without a suffix: `.png`, `.md` and `.json` are
+                appended.
+        """
+        self.print()
+        self.plot(f"{path}.png")
+        with write_aside(f"{path}.md") as aside:
+            aside.write_text(self.to_markdown(), encoding="utf-8")
+        self.save_json(f"{path}.json")
+
     def save_json(self, path):
         """Writes the results and the rows of the table.
 

@@ -101,7 +101,7 @@ class TextCorpus:
             ValueError: An argument out of its range, or no document that is
                 long enough.
         """
-        self._check(tokenizer, batch_size, sequence_length, self.train_split)
+        self._check(batch_size, sequence_length)
         if not 0 <= seed <= _MAX_SEED:
             raise ValueError(
                 f"`seed` must lie in [0, {_MAX_SEED}]. Received: `seed={seed}`."
@@ -117,9 +117,12 @@ class TextCorpus:
                 rng = np.random.default_rng([seed, epoch])
                 yield from self.train_split.documents(rng)
 
+        # No more than an epoch: its texts would be shuffled with the next one.
+        first = _texts(self.train_split.documents, tokenizer, sequence_length)
+        buffer = self._count(first.take(_SHUFFLED_TEXTS), self.train_split)
         batches = (
             _texts(documents, tokenizer, sequence_length)
-            .shuffle(_SHUFFLED_TEXTS, seed=seed)
+            .shuffle(buffer, seed=seed)
             .batch(batch_size, drop_remainder=True)
             .enumerate()
             .skip(start_step)
@@ -143,13 +146,13 @@ class TextCorpus:
         )
 
     def _evaluation(self, split, tokenizer, batch_size, sequence_length):
-        self._check(tokenizer, batch_size, sequence_length, split)
+        self._check(batch_size, sequence_length)
         texts = _texts(split.documents, tokenizer, sequence_length)
         batches = texts.batch(batch_size).enumerate()
-        count = sum(1 for _ in batches)
+        count = self._count(batches, split)
         return _examples(batches, count, tokenizer, _EVALUATION_SEED)
 
-    def _check(self, tokenizer, batch_size, sequence_length, split):
+    def _check(self, batch_size, sequence_length):
         check_positive_int("batch_size", batch_size)
         check_positive_int("sequence_length", sequence_length)
         fewest = _FEWEST_TOKENS + NUM_SPECIAL
@@ -159,12 +162,16 @@ class TextCorpus:
                 f"{_FEWEST_TOKENS} tokens and {NUM_SPECIAL} special ones. "
                 f"Received: `sequence_length={sequence_length}`."
             )
-        first = _texts(split.documents, tokenizer, sequence_length).take(1)
-        if not any(True for _ in first):
+
+    def _count(self, dataset, split):
+        """The number of elements, at least one."""
+        count = sum(1 for _ in dataset)
+        if not count:
             raise ValueError(
                 f"The corpus has no document of {_FEWEST_TOKENS} tokens. "
                 f"Received: {self.name!r}, {split}."
             )
+        return count
 
 
 def _texts(documents, tokenizer, sequence_length):

@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 
 from ones_keras.data import DocumentList, TextCorpus, load_text_corpus
-from ones_keras.data.text import text_corpus
 from ones_keras.data.text.mask_spans import num_masked
 from tests.data.text.conftest import WORDS
 
 LENGTH = 19  # 16 tokens of text
-
-
-@pytest.fixture(autouse=True)
-def _small_buffer(monkeypatch):
-    monkeypatch.setattr(text_corpus, "_SHUFFLED_TEXTS", 64)
 
 
 def corpus_of(*documents):

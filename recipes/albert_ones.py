@@ -1,0 +1,113 @@
+r"""Sparse to dense for text: OneS on a WideNet-ALBERT, baselines included.
+
+Pretrains a mixture-of-experts teacher (masked language model and sentence
+order), gathers its experts into dense students ("One Student Knows All Experts
+Know", https://arxiv.org/abs/2201.10890), distils them on the masked language
+model alone, fine-tunes each without a teacher, and prints and draws the
+comparison.
+
+    python recipes/albert_ones.py
+
+runs on the docstrings of the installed scientific packages, in about ten
+minutes on two cores; the task they are fine-tuned on is which package a
+docstring comes from. Other text, and a vocabulary of one's own:
+
+    python recipes/albert_ones.py --corpus=text --data_dir='books/*.txt'
+    python recipes/albert_ones.py --corpus=wikitext --data_dir=FOLDER \
+        --vocabulary=spiece.model
+
+`--config=paper` holds the paper's settings: Wikipedia through TFDS, 512 tokens,
+LAMB, 125000 steps of 4096 sequences. Give it ALBERT's `--vocabulary`.
+
+`--output_dir` gets student.keras (the student of the lowest validation loss,
+plain Keras), its teacher.keras and the vocabulary, report.json, report.md and
+report.png, the same of the fine-tuning, launch.json, and a folder a seed. A
+seed that is finished there is not trained again.
+"""
+
+import sys
+import time
+
+from absl import app, flags
+from launch import (
+    check_output_path,
+    choose_backend,
+    define_flags,
+    make_output_dir,
+    output_path,
+    read_settings,
+)
+from text_settings import CONFIGS, HELP, TextSettings
+
+FLAGS = flags.FLAGS
+
+define_flags(TextSettings, HELP, CONFIGS)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
+    start = time.time()
+    try:
+        settings, _ = read_settings(TextSettings, CONFIGS)
+        check_output_path(settings)
+        choose_backend()
+        from seed_record import load_seed
+        from text_study import load_vocabulary, rehearse
+
+        from ones_keras.data import load_text_corpus
+
+        print(f"{settings.corpus}: reading the text")
+        corpus = load_text_corpus(settings.corpus, settings.data_dir or None)
+        tokenizer = load_vocabulary(settings, corpus)
+        rehearse(settings, corpus, tokenizer)
+        records = {
+            seed: load_seed(output_path() / f"seed_{seed}", settings)
+            for seed in settings.seeds
+        }
+        output_dir = make_output_dir(settings)
+    except ValueError as error:
+        sys.exit(f"albert_ones: {error}")
+    tokenizer.save(output_dir / "vocabulary")
+    run(settings, corpus, tokenizer, output_dir, records)
+    print(f"{output_dir}: done in {time.time() - start:.0f} s")
+
+
+def run(settings, corpus, tokenizer, output_dir, records):
+    """Train the seeds that have no record yet, and report on all of them."""
+    from run_seeds import copy_best_models, run_seeds
+    from text_study import TextStudy
+
+    run_seeds(
+        settings,
+        output_dir,
+        records,
+        lambda seed, progress: TextStudy(
+            settings, corpus, tokenizer, seed, progress
+        ),
+    )
+    write_reports(settings, output_dir, records)
+    copy_best_models(output_dir, records, TextStudy.sign)
+
+
+def write_reports(settings, output_dir, records):
+    from ones_keras.reporting import Report
+
+    Report.from_results(
+        [result for record in records.values() for result in record.results],
+        title=f"Sparse to dense on {settings.corpus} ({settings.model})",
+        metric="test loss (nats a masked token)",
+        percent=False,
+        higher_is_better=False,
+    ).publish(output_dir / "report")
+    tuned = [result for record in records.values() for result in record.tuned]
+    if tuned:
+        Report.from_results(
+            tuned,
+            title="Fine-tuned without a teacher: which package a docstring "
+            "comes from",
+        ).publish(output_dir / "fine_tuned")
+
+
+if __name__ == "__main__":
+    app.run(main)

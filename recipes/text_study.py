@@ -1,0 +1,213 @@
+"""Text models of one seed: pretrained, gathered, distilled, fine-tuned."""
+
+import keras
+import numpy as np
+from seed_study import SeedStudy
+from text_training import fine_tune, masked_lm_scores, pretrain
+
+import ones_keras
+from ones_keras.data import TextExamples
+from ones_keras.reporting import MethodResult
+
+# Each is run eagerly, layer by layer.
+ROUTER_BATCHES = 4
+
+
+def load_vocabulary(settings, corpus):
+    """The tokenizer of `--vocabulary`, or one learned from the corpus."""
+    if settings.vocabulary:
+        return ones_keras.data.load_tokenizer(settings.vocabulary)
+    return ones_keras.data.train_tokenizer(
+        corpus.train_split.documents(),
+        settings.vocabulary_size,
+        kind=settings.tokenizer,
+    )
+
+
+def build_teacher(settings, tokenizer):
+    """A fresh teacher for this vocabulary and sequences of this length."""
+    overrides = {"vocabulary_size": tokenizer.vocabulary_size}
+    for name in ("num_layers", "num_experts"):
+        if getattr(settings, name):
+            overrides[name] = getattr(settings, name)
+    teacher = ones_keras.models.AlbertMaskedLM.from_preset(
+        settings.model, **overrides
+    )
+    longest = teacher.backbone.max_sequence_length
+    if settings.sequence_length > longest:
+        raise ValueError(
+            f"The model has {longest} positions. Received: "
+            f"`--sequence_length={settings.sequence_length}`, "
+            f"`--model={settings.model}`."
+        )
+    if not teacher.is_sparse:
+        raise ValueError(
+            "The teacher must have experts. Received: "
+            f"`--model={settings.model}`."
+        )
+    return teacher
+
+
+def rehearse(settings, corpus, tokenizer):
+    """Say what is wrong with models and text before any training starts."""
+    teacher = build_teacher(settings, tokenizer)
+    student = ones_keras.gather(teacher, method="switch")
+    ones_keras.Distiller(
+        teacher,
+        student,
+        alpha=settings.alpha,
+        temperature=settings.temperature,
+        outputs=TextStudy.distilled_outputs,
+    )
+    size = settings.sequence_length
+    corpus.train(tokenizer, settings.batch_size, size)
+    corpus.validation(tokenizer, settings.evaluation_batch_size, size)
+    corpus.test(tokenizer, settings.evaluation_batch_size, size)
+
+
+class TextStudy(SeedStudy):
+    """Trains the masked language models of one seed.
+
+    Args:
+        settings: `TextSettings`.
+        corpus: `ones_keras.data.TextCorpus`.
+        tokenizer: `ones_keras.data.TextTokenizer`.
+        seed: int.
+        progress: `Progress`.
+    """
+
+    # The labels' loss is of both outputs, the teacher's of this one.
+    distilled_outputs = "masked_lm"
+    sign = -1
+    note = "lowest validation loss {:.3f}"
+
+    def __init__(self, settings, corpus, tokenizer, seed, progress):
+        super().__init__(settings, seed, progress)
+        self.corpus = corpus
+        self.tokenizer = tokenizer
+
+    def train_teacher(self):
+        teacher = build_teacher(self.settings, self.tokenizer)
+        self.train("teacher", teacher, self.settings.teacher_steps)
+
+    def fit(self, model, **options):
+        return pretrain(
+            model,
+            self.corpus,
+            self.tokenizer,
+            self.settings,
+            seed=self.seed,
+            **options,
+        )
+
+    def gathering_options(self, method):
+        needs_data = ones_keras.gathering.METHODS[method].needs_calibration
+        if not needs_data:
+            return super().gathering_options(method)
+        batches = self.corpus.train(
+            self.tokenizer,
+            self.settings.batch_size,
+            self.settings.sequence_length,
+            self.seed,
+            steps=self.settings.calibration_batches,
+        )
+        return {"calibration_data": batches, "seed": self.seed}
+
+    def router(self):
+        return ones_keras.metrics.router_statistics(
+            self.runs[0].model,
+            self._batches("validation").take(ROUTER_BATCHES),
+        )
+
+    def test(self):
+        """Open the test split: one `MethodResult` a run, of the pretraining."""
+        teacher = self.runs[0].model
+        results = []
+        for run in self.runs:
+            found = masked_lm_scores(
+                run.model,
+                self._batches("test"),
+                None if run.model is teacher else teacher,
+            )
+            before = None
+            if run.before is not None:
+                after = run.model.get_weights()
+                run.model.set_weights(run.before)
+                before = masked_lm_scores(run.model, self._batches("test"))
+                run.model.set_weights(after)
+            results.append(
+                MethodResult(
+                    run.name,
+                    self.seed,
+                    score=found["nats"],
+                    score_before=before and before["nats"],
+                    agreement=None
+                    if run is self.runs[0]
+                    else found["agreement"],
+                    parameters=run.model.count_params(),
+                    steps=run.steps,
+                )
+            )
+        return results
+
+    def fine_tune_all(self):
+        """Every run, without a teacher, on whose docstring a text is.
+
+        The models are left as they were.
+
+        Returns:
+            One `MethodResult` a run, of the accuracy on the test split.
+        """
+        settings = self.settings
+        if not settings.fine_tune_steps:
+            return []
+        *splits, names = ones_keras.data.load_package_task()
+        train, validation, test = (
+            TextExamples(*split, self.tokenizer, settings.sequence_length)
+            for split in splits
+        )
+        results = []
+        for run in self.runs:
+            keras.utils.set_random_seed(self.seed)
+            weights = run.model.get_weights()
+            classifier = ones_keras.models.add_text_classifier(
+                run.model, len(names)
+            )
+            fine_tune(
+                classifier,
+                train,
+                validation,
+                settings,
+                seed=self.seed,
+                progress=self.progress.announce(
+                    f"seed {self.seed} · {run.name}, fine-tuned",
+                    settings.fine_tune_steps,
+                ),
+            )
+            correct = [
+                np.asarray(classifier.predict_on_batch(_arrays(x))).argmax(-1)
+                == np.asarray(labels)
+                for x, labels in test.batches(settings.evaluation_batch_size)
+            ]
+            results.append(
+                MethodResult(
+                    run.name,
+                    self.seed,
+                    score=float(np.concatenate(correct).mean()),
+                    parameters=classifier.count_params(),
+                    steps=settings.fine_tune_steps,
+                )
+            )
+            run.model.set_weights(weights)
+        return results
+
+    def _batches(self, split):
+        return getattr(self.corpus, split)(
+            self.tokenizer,
+            self.settings.evaluation_batch_size,
+            self.settings.sequence_length,
+        )
+
+
+def _arrays(x):
+    return {name: np.asarray(value) for name, value in x.items()}

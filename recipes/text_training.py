@@ -1,0 +1,156 @@
+"""Training one text model, with or without a teacher."""
+
+import keras
+import numpy as np
+from optimization import KeepBest, make_optimizer
+from scipy import special
+
+OUTPUTS = ("masked_lm", "sentence_order")
+
+
+def pretrain(
+    model, corpus, tokenizer, settings, *, steps, learning_rate, seed, progress
+):
+    """Train a masked language model (or a `Distiller`), keep its best weights.
+
+    Args:
+        model: `AlbertMaskedLM` or `ones_keras.Distiller` of one.
+        corpus: `ones_keras.data.TextCorpus`.
+        tokenizer: `ones_keras.data.TextTokenizer`.
+        settings: `TextSettings`.
+        steps: int. Training steps, a multiple of the evaluations.
+        learning_rate: float. Peak of the schedule.
+        seed: int. Of the order, the segments and the masks.
+        progress: callable, given the steps done and, after a validation, the
+            lowest loss until then.
+
+    Returns:
+        The lowest validation loss of the masked language model, in nats a
+        masked token.
+    """
+    model.compile(
+        optimizer=make_optimizer(settings, steps, learning_rate),
+        # Of places without a mask there is no loss, nor a share in the mean.
+        loss={
+            name: keras.losses.SparseCategoricalCrossentropy(
+                from_logits=True, reduction="mean_with_sample_weight"
+            )
+            for name in OUTPUTS
+        },
+        weighted_metrics={
+            name: [
+                keras.metrics.SparseCategoricalCrossentropy(
+                    "nats", from_logits=True
+                )
+            ]
+            for name in OUTPUTS
+        },
+    )
+    size = settings.sequence_length
+    return _fit(
+        model,
+        corpus.train(tokenizer, settings.batch_size, size, seed),
+        corpus.validation(tokenizer, settings.evaluation_batch_size, size),
+        KeepBest("val_masked_lm_nats", -1),
+        steps,
+        settings.evaluations,
+        progress,
+    )
+
+
+def fine_tune(model, train, validation, settings, *, seed, progress):
+    """Train a classifier without a teacher, keep its best weights.
+
+    Args:
+        model: `keras.Model`.
+        train, validation: `ones_keras.data.TextExamples`.
+        settings: `TextSettings`.
+        seed: int. Of the order.
+        progress: As in `pretrain`, of accuracies.
+
+    Returns:
+        The best validation accuracy.
+    """
+    steps = settings.fine_tune_steps
+    model.compile(
+        optimizer=make_optimizer(
+            settings, steps, settings.fine_tune_learning_rate
+        ),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return _fit(
+        model,
+        train.training_batches(settings.fine_tune_batch_size, seed),
+        validation.batches(settings.evaluation_batch_size),
+        KeepBest(),
+        steps,
+        settings.evaluations,
+        progress,
+    )
+
+
+def _fit(model, training, validation, keep_best, steps, evaluations, progress):
+    """One `fit`, so that an endless stream is read on and not again."""
+    stretch = steps // evaluations
+
+    def at_batch_end(batch, logs):
+        progress(callback.done + batch + 1)
+
+    def at_epoch_end(epoch, logs):
+        callback.done = (epoch + 1) * stretch
+        progress(callback.done, keep_best.best)
+
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=at_batch_end, on_epoch_end=at_epoch_end
+    )
+    callback.done = 0
+    model.fit(
+        training,
+        epochs=evaluations,
+        steps_per_epoch=stretch,
+        validation_data=validation,
+        shuffle=False,
+        verbose=0,
+        callbacks=[keep_best, callback],
+    )
+    keep_best.restore(model)
+    return keep_best.best
+
+
+def masked_lm_scores(model, batches, teacher=None):
+    """What a masked language model does on a finite dataset.
+
+    Args:
+        model: `AlbertMaskedLM` or a dense student.
+        batches: dataset of a `TextCorpus`.
+        teacher: model or `None`. To be compared with.
+
+    Returns:
+        Dict: `nats` a masked token, `accuracy` of the tokens, `order` of the
+        segments and, with a teacher, the share of `agreement` with its first
+        choices.
+    """
+    total = dict.fromkeys(("nats", "accuracy", "agreement"), 0.0)
+    count, orders = 0, []
+    for x, y, weights in batches:
+        x = {name: np.asarray(value) for name, value in x.items()}
+        used = np.asarray(weights["masked_lm"]) > 0
+        labels = np.asarray(y["masked_lm"])[used]
+        outputs = model.predict_on_batch(x)
+        logits = np.asarray(outputs["masked_lm"], "float64")[used]
+        choices = logits.argmax(-1)
+        own = special.log_softmax(logits, -1)[np.arange(len(labels)), labels]
+        total["nats"] -= own.sum()
+        total["accuracy"] += np.sum(choices == labels)
+        if teacher is not None:
+            others = teacher.predict_on_batch(x)["masked_lm"]
+            others = np.asarray(others)[used].argmax(-1)
+            total["agreement"] += np.sum(choices == others)
+        count += len(labels)
+        order = np.asarray(outputs["sentence_order"]).argmax(-1)
+        orders.append(order == np.asarray(y["sentence_order"]))
+    found = {name: float(value / count) for name, value in total.items()}
+    if teacher is None:
+        del found["agreement"]
+    return {**found, "order": float(np.concatenate(orders).mean())}

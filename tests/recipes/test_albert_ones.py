@@ -1,0 +1,166 @@
+"""The text recipe as a user runs it: a command line, its files, its errors."""
+
+import functools
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import ones_keras
+from ones_keras.data.text.docstrings import split_docstrings
+
+SHORT = (
+    "--corpus=text",
+    "--vocabulary_size=150",
+    "--sequence_length=24",
+    "--num_layers=1",
+    "--teacher_steps=4",
+    "--student_steps=4",
+    "--evaluations=2",
+    "--batch_size=8",
+    "--evaluation_batch_size=16",
+    "--methods=switch,svd,layer_fit",
+    "--calibration_batches=20",
+    "--fine_tune_steps=2",
+    "--fine_tune_batch_size=8",
+)
+
+
+@pytest.fixture
+def recipe(import_recipe, run_recipe, monkeypatch):
+    """Runs the recipe in this process; returns what it printed."""
+    module = import_recipe("albert_ones")
+    # Ten seconds less.
+    load = functools.partial(
+        ones_keras.data.load_package_task, ("keras", "matplotlib")
+    )
+    monkeypatch.setattr(ones_keras.data, "load_package_task", load)
+    return functools.partial(run_recipe, module)
+
+
+@pytest.fixture(scope="session")
+def books(tmp_path_factory):
+    """Text of this package's own, sixty paragraphs a file."""
+    folder = tmp_path_factory.mktemp("books")
+    texts = [text.text for text in split_docstrings(("keras",))[0][:180]]
+    for number in range(3):
+        part = texts[number::3]
+        path = folder / f"book_{number}.txt"
+        path.write_text("\n\n".join(part), encoding="utf-8")
+    return folder
+
+
+def test_whole_comparison_and_its_files(recipe, books, tmp_path):
+    flags = (*SHORT, f"--data_dir={books}", f"--output_dir={tmp_path}")
+    printed = recipe(*flags)
+    for word in ("teacher", "dense", "switch", "svd", "layer_fit", "nats"):
+        assert word in printed
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["higher_is_better"] is False
+    results = {row["method"]: row for row in report["results"]}
+    assert list(results) == ["teacher", "dense", "switch", "svd", "layer_fit"]
+    # Untrained, in nats: near the logarithm of the vocabulary.
+    for row in results.values():
+        assert 0.6 * np.log(150) < row["score"] < 1.2 * np.log(150)
+    assert results["dense"]["parameters"] == results["svd"]["parameters"]
+    assert results["teacher"]["agreement"] is None
+    assert 0 <= results["svd"]["agreement"] <= 1
+    tuned = json.loads((tmp_path / "fine_tuned.json").read_text())
+    assert [row["method"] for row in tuned["results"]] == list(results)
+    assert all(0 <= row["score"] <= 1 for row in tuned["results"])
+    for name in ("report", "fine_tuned"):
+        picture = (tmp_path / f"{name}.png").read_bytes()
+        assert picture.startswith(b"\x89PNG")
+    # The student and its vocabulary are enough to go on with.
+    student = keras.models.load_model(tmp_path / "student.keras")
+    assert type(student).__module__.partition(".")[0] == "keras"
+    tokenizer = ones_keras.data.load_tokenizer(tmp_path / "vocabulary")
+    bias = student.get_layer("masked_lm_bias").get_weights()[0]
+    assert bias.shape[-1] == tokenizer.vocabulary_size == 150
+    assert not list(tmp_path.glob(".*"))
+
+    # What was chosen by is the loss: the lowest.
+    record = json.loads((tmp_path / "seed_0" / "results.json").read_text())
+    students = {row: record["validation"][row] for row in list(results)[2:]}
+    assert record["student"] == min(students, key=students.get)
+
+    before = (tmp_path / "report.json").read_text()
+    printed = recipe(*flags)
+    assert "seed 0: finished before" in printed
+    assert "4 steps in" not in printed
+    assert (tmp_path / "report.json").read_text() == before
+
+
+def test_scores_against_a_loop(import_recipe, books, rng):
+    import_recipe("albert_ones")
+    import text_training
+
+    corpus = ones_keras.data.load_text_corpus("text", books)
+    tokenizer = ones_keras.data.train_tokenizer(
+        corpus.train_split.documents(), 150
+    )
+    models = [
+        ones_keras.models.AlbertMaskedLM.from_preset(
+            "ones_albert_tiny", vocabulary_size=150, num_layers=1
+        )
+        for _ in range(2)
+    ]
+    for model in models:
+        model.set_weights([rng.normal(0, 0.2, w.shape) for w in model.weights])
+    model, teacher = models
+    batches = corpus.test(tokenizer, 5, 24)
+    found = text_training.masked_lm_scores(model, batches, teacher)
+    nats, hits, agreeing, orders = [], [], [], []
+    for x, y, weights in batches:
+        x = {name: np.asarray(value) for name, value in x.items()}
+        outputs, others = (
+            model.predict(x, verbose=0),
+            teacher.predict(x, verbose=0),
+        )
+        for row in range(len(x["token_ids"])):
+            order = outputs["sentence_order"][row].argmax()
+            orders.append(order == int(y["sentence_order"][row]))
+            for place in range(x["mask_positions"].shape[1]):
+                if weights["masked_lm"][row, place] == 0:
+                    continue
+                logits = outputs["masked_lm"][row, place].astype("float64")
+                label = int(y["masked_lm"][row, place])
+                nats.append(np.log(np.exp(logits).sum()) - logits[label])
+                hits.append(logits.argmax() == label)
+                other = others["masked_lm"][row, place].argmax()
+                agreeing.append(logits.argmax() == other)
+    assert found == pytest.approx(
+        {
+            "nats": np.mean(nats),
+            "accuracy": np.mean(hits),
+            "agreement": np.mean(agreeing),
+            "order": np.mean(orders),
+        },
+        rel=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--corpus=books", "`--corpus` must be one of"),
+        ("--student_steps=5", "a multiple of --evaluations, 2"),
+        ("--methods=svd,merge", r"`--methods=\['merge'\]`"),
+        ("--alpha=1.5", r"`--alpha=1\.5`"),
+        ("--vocabulary=gone.model", r"gone\.model"),
+        ("--data_dir=nowhere", "nowhere"),
+        ("--sequence_length=200", "128 positions"),
+        ("--model=ones_albert_tiny", "must have experts"),
+        ("--vocabulary_size=9", "`vocabulary_size=9`"),
+        ("--tokenizer=bpe", "`--tokenizer=bpe`"),
+    ],
+)
+def test_what_cannot_work_is_said_before_training(
+    flag, message, recipe, books, tmp_path
+):
+    output = tmp_path / "run"
+    flags = (*SHORT, f"--data_dir={books}", f"--output_dir={output}", flag)
+    with pytest.raises(SystemExit, match=message):
+        recipe(*flags)
+    assert not output.exists()
