@@ -248,6 +248,22 @@ def test_padded_places_among_the_masked_do_not_count(rng):
     assert results[0] == results[1]
 
 
+def test_labels_of_several_outputs_on_one_batch(rng):
+    model = AlbertMaskedLM(AlbertBackbone(**SMALL))
+    inputs = masked_lm_inputs(rng)
+    labels = {
+        "masked_lm": rng.integers(0, 50, (3, 2)),
+        "sentence_order": np.array([0, 1, 1]),
+    }
+    weights = {name: np.ones(y.shape) for name, y in labels.items()}
+    before = model.test_on_batch(inputs, labels, weights, return_dict=True)
+    model.compile(keras.optimizers.Adam(1e-2))
+    for _ in range(5):
+        model.train_on_batch(inputs, labels, weights)
+    after = model.test_on_batch(inputs, labels, weights, return_dict=True)
+    assert after["loss"] < before["loss"]
+
+
 def test_span_logits_rule_out_padding(rng):
     model = scramble(AlbertSpanExtractor(AlbertBackbone(**SMALL)), rng)
     inputs = albert_inputs(rng)

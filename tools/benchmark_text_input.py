@@ -1,0 +1,114 @@
+"""Does the text pipeline keep up with training?
+
+Measures how many sequences a second a corpus gives by itself, and the share of
+a training step that is spent waiting for the next batch, while the pipeline
+works on beside the training as it does in `fit`.
+
+    KERAS_BACKEND=jax python tools/benchmark_text_input.py --json=input.json
+
+takes some two minutes on two cores. Expected: waiting is a few percent at most,
+as a step takes far longer than its 32 sequences.
+"""
+
+import itertools
+import json
+import os
+import platform
+import statistics
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+from absl import app, flags
+
+import ones_keras
+from ones_keras.write_aside import write_aside
+
+_CORPUS = flags.DEFINE_string("corpus", "builtin", "As in albert_ones.py.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "As in albert_ones.py.")
+_VOCABULARY = flags.DEFINE_string(
+    "vocabulary", None, "A vocabulary file; learned if it is not given."
+)
+_MODEL = flags.DEFINE_string(
+    "model", "ones_albert_tiny", "Preset of what is trained."
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 32, "Sequences a step.", lower_bound=1
+)
+_LENGTH = flags.DEFINE_integer(
+    "sequence_length", 64, "Tokens of a sequence.", lower_bound=11
+)
+_STEPS = flags.DEFINE_integer("steps", 300, "Steps measured.", lower_bound=1)
+_JSON = flags.DEFINE_string("json", None, "File to write the results to.")
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
+    corpus = ones_keras.data.load_text_corpus(_CORPUS.value, _DATA_DIR.value)
+    if _VOCABULARY.value:
+        tokenizer = ones_keras.data.load_tokenizer(_VOCABULARY.value)
+    else:
+        tokenizer = ones_keras.data.train_tokenizer(
+            corpus.train_split.documents(), 4000
+        )
+    batches = corpus.train(tokenizer, _BATCH_SIZE.value, _LENGTH.value)
+    rate = sequences_a_second(batches)
+    waiting, steps = time_steps(batches, tokenizer)
+    record = {
+        "backend": keras.backend.backend(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "flags": {
+            flag.name: flag.value
+            for flag in (_CORPUS, _MODEL, _BATCH_SIZE, _LENGTH, _STEPS)
+        },
+        "sequences_a_second": rate,
+        "tokens_a_second": rate * _LENGTH.value,
+        "step_seconds": statistics.median(steps),
+        "waiting_share": sum(waiting) / sum(steps),
+        "longest_wait_seconds": max(waiting),
+    }
+    print(
+        f"{rate:,.0f} sequences of {_LENGTH.value} tokens a second; "
+        f"{100 * record['waiting_share']:.1f} % of a step of "
+        f"{1000 * record['step_seconds']:.0f} ms is waiting"
+    )
+    if _JSON.value:
+        with write_aside(_JSON.value) as aside:
+            aside.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def sequences_a_second(batches):
+    stream = iter(batches)
+    next(stream)  # Fills the buffer that is shuffled.
+    start = time.perf_counter()
+    for _ in itertools.islice(stream, _STEPS.value):
+        pass
+    return _STEPS.value * _BATCH_SIZE.value / (time.perf_counter() - start)
+
+
+def time_steps(batches, tokenizer):
+    """Seconds of each step that are waiting, and all of them."""
+    model = ones_keras.models.AlbertMaskedLM.from_preset(
+        _MODEL.value, vocabulary_size=tokenizer.vocabulary_size
+    )
+    waiting, steps = [], []
+    stream = iter(batches)
+    model.train_on_batch(*arrays(next(stream)))  # Compiles.
+    for _ in range(_STEPS.value):
+        start = time.perf_counter()
+        batch = arrays(next(stream))
+        waiting.append(time.perf_counter() - start)
+        model.train_on_batch(*batch)
+        steps.append(time.perf_counter() - start)
+    return waiting, steps
+
+
+def arrays(batch):
+    return keras.tree.map_structure(np.asarray, batch)
+
+
+if __name__ == "__main__":
+    app.run(main)
