@@ -1,5 +1,6 @@
 """Images and text, and the batches that training and evaluation take."""
 
+from ones_keras.data.array_examples import ArrayExamples
 from ones_keras.data.array_images import ArrayImages
 from ones_keras.data.file_images import FileImages
 from ones_keras.data.image_dataset import ImageDataset
@@ -25,6 +26,7 @@ from ones_keras.data.text.train_tokenizer import train_tokenizer
 __all__ = [
     "GLUE_TASKS",
     "IMAGE_DATASETS",
+    "ArrayExamples",
     "ArrayImages",
     "DocumentFiles",
     "DocumentList",

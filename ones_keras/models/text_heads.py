@@ -44,7 +44,7 @@ def add_text_classifier(model, num_classes, dropout=0.0):
     if pooled is None:  # A span extractor has none.
         pooled = keras.layers.Dense(
             sequence.shape[-1], activation="tanh", name="pooled_output"
-        )(sequence[:, 0])
+        )(ops.take(sequence, 0, axis=1))
     logits = classifier_logits(pooled, num_classes, dropout)
     return _model(inputs, logits, f"{model.name}_classifier")
 
@@ -89,13 +89,19 @@ def classifier_logits(pooled, num_classes, dropout, dtype=None):
 
 def span_logits(sequence, padding_mask, dropout, dtype=None):
     """Float32 logits `(B, 2, T)` of hidden states `(B, T, D)`."""
+    # Layers with names throughout: a loaded graph may have taken those that
+    # operations are given by themselves.
     sequence = keras.layers.Dropout(
         dropout, dtype=dtype, name="output_dropout"
     )(sequence)
-    logits = ops.transpose(_linear(2, dtype)(sequence), (0, 2, 1))
-    padding = 1.0 - ops.cast(ops.expand_dims(padding_mask, 1), "float32")
-    # Not infinite: a logit that is would make the loss NaN.
-    return ops.cast(logits, "float32") - 1e9 * padding
+    logits = keras.layers.Permute((2, 1), dtype=dtype, name="span_logits")(
+        _linear(2, dtype)(sequence)
+    )
+    # 0 for a token and -1e9 for padding. Not infinite: the loss would be NaN.
+    padding = keras.layers.Rescaling(
+        1e9, offset=-1e9, dtype="float32", name="span_padding"
+    )(keras.layers.Reshape((1, -1), name="span_mask")(padding_mask))
+    return keras.layers.Add(dtype="float32", name="spans")([logits, padding])
 
 
 def _linear(units, dtype):

@@ -23,6 +23,8 @@ def trained(request, tmp_path, rng):
     backbone = AlbertBackbone(**SMALL, num_experts=request.param)
     model = scramble(AlbertMaskedLM(backbone, compile=False), rng)
     model.save(tmp_path / "trained.keras")
+    # As in a process of its own, where operations get the names of the file.
+    keras.utils.clear_session()
     return model, keras.models.load_model(tmp_path / "trained.keras")
 
 

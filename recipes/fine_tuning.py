@@ -1,0 +1,102 @@
+"""A trained text model, and its training on a task."""
+
+import pathlib
+
+import keras
+import numpy as np
+from optimization import make_optimizer
+
+import ones_keras
+
+
+def load_trained(settings):
+    """The model of `--model` and its vocabulary, which have to fit.
+
+    Returns:
+        The model and a `TextTokenizer`.
+    """
+    path = pathlib.Path(settings.model)
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:
+        raise ValueError(
+            f"The model could not be read ({error}). Received: "
+            f"`--model={settings.model}`."
+        ) from error
+    vocabulary = settings.vocabulary or path.parent / "vocabulary"
+    tokenizer = ones_keras.data.load_tokenizer(vocabulary, settings.lowercase)
+    layers = {layer.name: layer for layer in model.layers}
+    for name, expected, found in (
+        ("token_embedding", tokenizer.vocabulary_size, "`--vocabulary`"),
+        ("position_embedding", settings.sequence_length, "`--sequence_length`"),
+    ):
+        if name not in layers:
+            raise ValueError(
+                f"The model has no layer {name!r}. Received: "
+                f"`--model={settings.model}`."
+            )
+        size = layers[name].input_dim
+        exact = name == "token_embedding"
+        if size < expected or (exact and size != expected):
+            raise ValueError(
+                f"The model has {size} rows in its {name} and {found} asks for "
+                f"{expected}. Received: `--model={settings.model}`."
+            )
+    return model, tokenizer
+
+
+def fit(model, batches, loss, settings, progress):
+    """Train for `--steps`.
+
+    Args:
+        model: `keras.Model`.
+        batches: endless dataset.
+        loss: as in `keras.Model.compile`.
+        settings: `FineTuningSettings`.
+        progress: callable, given the steps done and, at the end, the loss.
+    """
+    model.compile(
+        optimizer=make_optimizer(
+            settings, settings.steps, settings.learning_rate
+        ),
+        loss=loss,
+    )
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: progress(batch + 1)
+    )
+    history = model.fit(
+        batches,
+        steps_per_epoch=settings.steps,
+        shuffle=False,
+        verbose=0,
+        callbacks=[callback],
+    )
+    progress(settings.steps, history.history["loss"][-1])
+
+
+def predict(model, batches):
+    """The outputs of a finite dataset of inputs, as one array."""
+    return np.concatenate(
+        [
+            np.asarray(
+                model.predict_on_batch(
+                    {name: np.asarray(value) for name, value in x.items()}
+                ),
+                "float32",
+            )
+            for x in batches
+        ]
+    )
+
+
+def mean_and_spread(found):
+    """Of dicts of numbers, one a seed: mean and standard deviation of each."""
+    return {
+        name: {
+            "mean": float(np.mean([one[name] for one in found])),
+            "std": float(np.std([one[name] for one in found], ddof=1))
+            if len(found) > 1
+            else None,
+        }
+        for name in found[0]
+    }

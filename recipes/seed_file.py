@@ -1,0 +1,79 @@
+"""What one seed of a fine-tuning leaves behind, and how it is found again."""
+
+import dataclasses
+import json
+
+import keras
+from fine_tuning import mean_and_spread
+from rich import console, table
+from seed_record import environment
+
+from ones_keras.write_aside import write_aside
+
+
+def _identity(settings):
+    fields = json.loads(json.dumps(dataclasses.asdict(settings)))
+    del fields["seeds"]
+    return {**fields, "backend": keras.backend.backend()}
+
+
+def load_results(settings, folder):
+    """The metrics of finished seeds, `None` for the others.
+
+    Raises a `ValueError` if a file cannot be read or is of other settings.
+    """
+    found = dict.fromkeys(settings.seeds)
+    for seed in settings.seeds:
+        path = folder / f"seed_{seed}" / "results.json"
+        if not path.exists():
+            continue
+        try:
+            content = json.loads(path.read_text())
+            before, found[seed] = content["settings"], content["metrics"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"The record of an earlier run cannot be read ({error!r}); "
+                f"remove it to train that seed again. Received: {path}."
+            ) from error
+        if before != _identity(settings):
+            raise ValueError(
+                f"{path} holds the results of other settings. Choose another "
+                "`--output_dir`, or remove it."
+            )
+    return found
+
+
+def save_results(settings, folder, seed, model, metrics):
+    """Write the model and, last, the record that says it is complete."""
+    folder = folder / f"seed_{seed}"
+    folder.mkdir(exist_ok=True)
+    with write_aside(folder / "model.keras") as aside:
+        model.save(aside)
+    record = {
+        "settings": _identity(settings),
+        "environment": environment(),
+        "metrics": metrics,
+    }
+    with write_aside(folder / "results.json") as aside:
+        aside.write_text(json.dumps(record, indent=1) + "\n")
+    return metrics
+
+
+def write_summary(settings, folder, results):
+    """Print all metrics, mean and spread, and write them."""
+    summary = mean_and_spread(list(results.values()))
+    with write_aside(folder / "results.json") as aside:
+        content = {"summary": summary, "seeds": results}
+        aside.write_text(json.dumps(content, indent=1) + "\n")
+    printed = table.Table(
+        "metric", *(f"seed {seed}" for seed in results), "mean"
+    )
+    for name, values in summary.items():
+        spread = "" if values["std"] is None else f" ± {values['std']:.4f}"
+        printed.add_row(
+            name,
+            *(f"{found[name]:.4f}" for found in results.values()),
+            f"{values['mean']:.4f}{spread}",
+        )
+    console.Console().print(printed)
+    print(f"{folder}: results.json")

@@ -1,0 +1,213 @@
+r"""Fine-tune a text model on SQuAD 1.1 or 2.0, without a teacher.
+
+    python recipes/squad_finetune.py --train_file=train-v1.1.json \
+        --dev_file=dev-v1.1.json --model=runs/albert_ones/default/student.keras
+
+The defaults are the paper's for SQuAD 1.1 (Table 7 of OneS); `--config=v2`
+holds those for SQuAD 2.0, where questions may have no answer.
+
+`--output_dir` gets exact match and F1 of all seeds, as the official scripts
+compute them (results.json), launch.json, and of each seed its model,
+predictions.json in the leaderboard's form, of SQuAD 2.0 null_odds.json, and
+nbest.json. A seed that is finished there is not trained again.
+"""
+
+import dataclasses
+import json
+import sys
+
+from absl import app, flags
+from fine_tuning_settings import HELP, FineTuningSettings
+from launch import (
+    check_output_path,
+    choose_backend,
+    define_flags,
+    make_output_dir,
+    output_path,
+    read_settings,
+)
+from settings import refuse
+
+FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass(frozen=True)
+class SquadSettings(FineTuningSettings):
+    """Every setting of a run, described in `HELP`."""
+
+    train_file: str = ""
+    dev_file: str = ""
+    version_2: bool = False
+    steps: int = 3649
+    warmup_steps: int = 365
+    batch_size: int = 48
+    learning_rate: float = 5e-5
+    sequence_length: int = 384
+    stride: int = 128
+    max_question_length: int = 64
+    n_best: int = 20
+    max_answer_length: int = 30
+    null_threshold: float = 0.0
+
+    def check(self):
+        super().check()
+        for name in ("train_file", "dev_file"):
+            if not getattr(self, name):
+                refuse(name, getattr(self, name), "a file of SQuAD")
+
+
+CONFIGS = {
+    "default": {},
+    "v2": {
+        "version_2": True,
+        "steps": 8144,
+        "warmup_steps": 814,
+        "learning_rate": 3e-5,
+        "sequence_length": 512,
+    },
+}
+
+define_flags(
+    SquadSettings,
+    {
+        **HELP,
+        "train_file": "Questions to train on.",
+        "dev_file": "Questions to answer.",
+        "version_2": "Whether questions may have no answer.",
+        "stride": "Tokens from one window over a context to the next.",
+        "max_question_length": "Tokens of a question; a longer one is cut.",
+        "n_best": "Starts and ends that are combined.",
+        "max_answer_length": "Tokens of an answer.",
+        "null_threshold": "Of SQuAD 2.0: no answer where it is better than the "
+        "best one by more.",
+    },
+    CONFIGS,
+)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
+    try:
+        settings, _ = read_settings(SquadSettings, CONFIGS)
+        check_output_path(settings)
+        choose_backend()
+        from fine_tuning import load_trained
+        from seed_file import load_results
+
+        from ones_keras.data import keep_tensorflow_off_gpu
+
+        keep_tensorflow_off_gpu()
+        _, tokenizer = load_trained(settings)
+        data = read_windows(settings, tokenizer)
+        results = load_results(settings, output_path())
+        output_dir = make_output_dir(settings)
+    except ValueError as error:
+        sys.exit(f"squad_finetune: {error}")
+    run(settings, data, output_dir, results)
+
+
+def read_windows(settings, tokenizer):
+    """Windows to train on, and the questions to answer with their windows."""
+    from ones_keras.data import read_squad, squad_windows
+
+    train = read_squad(settings.train_file)
+    # Of what is only evaluated the answers' places do not matter.
+    dev = read_squad(settings.dev_file, check_starts=False)
+    for name, questions in (("train_file", train), ("dev_file", dev)):
+        without = sum(not question.answers for question in questions)
+        if without and not settings.version_2:
+            raise ValueError(
+                f"{without} questions have no answer, so this is SQuAD 2.0: "
+                f"give `--config=v2`. Received: "
+                f"`--{name}={getattr(settings, name)}`."
+            )
+    sizes = (
+        settings.sequence_length,
+        settings.stride,
+        settings.max_question_length,
+    )
+    train = train[: settings.max_examples or None]
+    return (
+        squad_windows(train, tokenizer, *sizes),
+        dev,
+        squad_windows(dev, tokenizer, *sizes),
+    )
+
+
+def run(settings, data, output_dir, results):
+    import keras
+    from fine_tuning import fit, load_trained
+    from progress import Progress
+    from seed_file import save_results, write_summary
+
+    from ones_keras.data import ArrayExamples
+    from ones_keras.models import add_span_extractor
+
+    train, dev, windows = data
+    with Progress() as progress:
+        for seed in settings.seeds:
+            if results[seed]:
+                progress.say(f"seed {seed}: finished before")
+                continue
+            keras.utils.set_random_seed(seed)
+            model, _ = load_trained(settings)
+            model = add_span_extractor(model, settings.dropout)
+            fit(
+                model,
+                ArrayExamples(train.x, train.labels).training_batches(
+                    settings.batch_size, seed
+                ),
+                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                settings,
+                progress.announce(
+                    f"seed {seed} · SQuAD",
+                    settings.steps,
+                    "training loss {:.3f}",
+                ),
+            )
+            logits = model.predict(
+                windows.x, settings.evaluation_batch_size, verbose=0
+            )
+            found = answer(settings, dev, windows, logits, output_dir, seed)
+            results[seed] = save_results(
+                settings, output_dir, seed, model, found
+            )
+    write_summary(settings, output_dir, results)
+
+
+def answer(settings, questions, windows, logits, output_dir, seed):
+    """Write the answers, and return their metrics."""
+    from ones_keras.data import squad_answers, squad_metrics
+    from ones_keras.write_aside import write_aside
+
+    def answers(threshold):
+        return squad_answers(
+            questions,
+            windows,
+            logits,
+            settings.n_best,
+            settings.max_answer_length,
+            threshold,
+        )
+
+    threshold = settings.null_threshold if settings.version_2 else None
+    given = answers(threshold)
+    found = squad_metrics(questions, given.predictions)
+    files = {"predictions": given.predictions, "nbest": given.n_best}
+    if settings.version_2:
+        files["null_odds"] = given.null_scores
+        best = squad_metrics(
+            questions, answers(None).predictions, given.null_scores
+        )
+        found |= {key: best[key] for key in best if key.startswith("best_")}
+    folder = output_dir / f"seed_{seed}"
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        with write_aside(folder / f"{name}.json") as aside:
+            aside.write_text(json.dumps(content, indent=1) + "\n")
+    return found
+
+
+if __name__ == "__main__":
+    app.run(main)
