@@ -106,11 +106,12 @@ def measure(variant):
         vocabulary_size=_VOCABULARY.value,
     )
     model = student = teacher.to_dense()
-    weights = 0.0
+    teacher_weights = 0.0
     if variant == "plain":
         del teacher
     else:
-        weights = sum(np.prod(w.shape) for w in teacher.weights) * 4 / 2**20
+        count = sum(np.prod(w.shape) for w in teacher.weights)
+        teacher_weights = float(count) * 4 / 2**20
         model = ones_keras.Distiller(
             teacher, student, alpha=0.75, outputs="masked_lm"
         )
@@ -123,15 +124,22 @@ def measure(variant):
             for name in ("masked_lm", "sentence_order")
         },
     )
-    data = batches()
+    x, y, weights = batches()
     before = resident_memory()
-    model.fit(*data, batch_size=_BATCH_SIZE.value, shuffle=False, verbose=0)
+    model.fit(
+        x,
+        y,
+        sample_weight=weights,
+        batch_size=_BATCH_SIZE.value,
+        shuffle=False,
+        verbose=0,
+    )
     peak = peak_memory()
     return {
         "before": before,
         "peak": peak,
         "added": peak - before,
-        "teacher_weights": weights,
+        "teacher_weights": teacher_weights,
     }
 
 
