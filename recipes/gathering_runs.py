@@ -18,6 +18,7 @@ from gathering_settings import (
 )
 from image_study import build_teacher
 from image_training import predict_logits, train
+from launch import KERAS_DATASETS
 from scipy import special
 from seed_record import environment
 
@@ -332,5 +333,8 @@ def identity(settings):
     fields = dataclasses.asdict(settings)
     for name in ("seeds", "methods", "budgets", "calibration_sizes"):
         del fields[name]
+    if settings.dataset in KERAS_DATASETS:
+        # The same pictures, wherever they are kept.
+        del fields["data_dir"]
     fields["backend"] = keras.backend.backend()
     return fields
