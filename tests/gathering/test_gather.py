@@ -261,7 +261,10 @@ def test_mixed_precision_and_unshared_vit_moe(images):
         ({"method": ["svd"]}, r"`method=\['svd'\]`"),
         ({"method": "svd", "svd_ratio": None}, "`svd_ratio=None`"),
         ({"method": "sum", "down_scale": None}, "`down_scale=None`"),
-        ({"calibration_data": np.ones(2)}, "`return_report=False`"),
+        (
+            {"method": "svd", "calibration_data": np.ones(2)},
+            "`return_report=False`",
+        ),
     ],
 )
 def test_bad_methods_are_named(kwargs, message, teacher):
