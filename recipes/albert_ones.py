@@ -8,9 +8,9 @@ comparison.
 
     python recipes/albert_ones.py
 
-runs on the docstrings of the installed scientific packages, in about ten
-minutes on two cores; the task they are fine-tuned on is which package a
-docstring comes from. Other text, and a vocabulary of one's own:
+runs on the docstrings of the installed scientific packages; the task they are
+fine-tuned on is which package a docstring comes from. Other text, and a
+vocabulary of one's own:
 
     python recipes/albert_ones.py --corpus=text --data_dir='books/*.txt'
     python recipes/albert_ones.py --corpus=wikitext --data_dir=FOLDER \
@@ -60,6 +60,7 @@ def main(argv):
         print(f"{settings.corpus}: reading the text")
         corpus = load_text_corpus(settings.corpus, settings.data_dir or None)
         tokenizer = load_vocabulary(settings, corpus)
+        check_vocabulary(tokenizer)
         rehearse(settings, corpus, tokenizer)
         records = {
             seed: load_seed(output_path() / f"seed_{seed}", settings)
@@ -71,6 +72,20 @@ def main(argv):
     tokenizer.save(output_dir / "vocabulary")
     run(settings, corpus, tokenizer, output_dir, records)
     print(f"{output_dir}: done in {time.time() - start:.0f} s")
+
+
+def check_vocabulary(tokenizer):
+    """Refuse a folder whose models were trained with another vocabulary.
+
+    One that is learned goes by the packages that are installed.
+    """
+    path = output_path() / "vocabulary"
+    if path.exists() and path.read_bytes() != tokenizer.content:
+        raise ValueError(
+            f"The models in {output_path()} have another vocabulary. Give it "
+            f"as `--vocabulary`, or choose another `--output_dir`. Received: "
+            f"`--output_dir={output_path()}`."
+        )
 
 
 def run(settings, corpus, tokenizer, output_dir, records):

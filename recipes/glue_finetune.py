@@ -15,21 +15,12 @@ trained again.
 
 import dataclasses
 import pathlib
-import sys
 
-from absl import app, flags
+from absl import app
+from fine_tune_seeds import fine_tune_seeds
 from fine_tuning_settings import HELP, FineTuningSettings
-from launch import (
-    check_output_path,
-    choose_backend,
-    define_flags,
-    make_output_dir,
-    output_path,
-    read_settings,
-)
+from launch import define_flags
 from settings import refuse
-
-FLAGS = flags.FLAGS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,28 +60,17 @@ define_flags(
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
-    try:
-        settings, _ = read_settings(GlueSettings, CONFIGS)
-        check_output_path(settings)
-        choose_backend()
-        from fine_tuning import load_trained
-        from seed_file import load_results
+    fine_tune_seeds(argv, GlueSettings, CONFIGS, load_splits, train_seed)
 
-        from ones_keras.data import TextExamples, keep_tensorflow_off_gpu
 
-        keep_tensorflow_off_gpu()
-        _, tokenizer = load_trained(settings)
-        splits = {
-            name: TextExamples(*split, tokenizer, settings.sequence_length)
-            for name, split in read_splits(settings).items()
-        }
-        results = load_results(settings, output_path())
-        output_dir = make_output_dir(settings)
-    except ValueError as error:
-        sys.exit(f"glue_finetune: {error}")
-    run(settings, splits, output_dir, results)
+def load_splits(settings, tokenizer):
+    """Training and evaluation files by name, as `TextExamples`."""
+    from ones_keras.data import TextExamples
+
+    return {
+        name: TextExamples(*split, tokenizer, settings.sequence_length)
+        for name, split in read_splits(settings).items()
+    }
 
 
 def read_splits(settings):
@@ -121,11 +101,9 @@ def read_splits(settings):
     return found
 
 
-def run(settings, splits, output_dir, results):
+def train_seed(settings, model, splits, seed, output_dir, progress):
     import keras
-    from fine_tuning import fit, load_trained, predict
-    from progress import Progress
-    from seed_file import save_results, write_summary
+    from fine_tuning import fit, predict
 
     from ones_keras.data import GLUE_TASKS, glue_metrics
     from ones_keras.models import add_text_classifier
@@ -134,40 +112,17 @@ def run(settings, splits, output_dir, results):
     loss = "mse"
     if task.labels:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    with Progress() as progress:
-        for seed in settings.seeds:
-            if results[seed]:
-                progress.say(f"seed {seed}: finished before")
-                continue
-            keras.utils.set_random_seed(seed)
-            model, _ = load_trained(settings)
-            model = add_text_classifier(
-                model, task.num_classes, settings.dropout
-            )
-            fit(
-                model,
-                splits["train"].training_batches(settings.batch_size, seed),
-                loss,
-                settings,
-                progress.announce(
-                    f"seed {seed} · {settings.task}",
-                    settings.steps,
-                    "training loss {:.3f}",
-                ),
-            )
-            found = {}
-            for name in task.evaluation:
-                split = splits[name]
-                batches = split.batches(settings.evaluation_batch_size)
-                outputs = predict(model, (x for x, _ in batches))
-                metrics = glue_metrics(settings.task, split.labels, outputs)
-                found |= {
-                    f"{name}_{key}": value for key, value in metrics.items()
-                }
-            results[seed] = save_results(
-                settings, output_dir, seed, model, found
-            )
-    write_summary(settings, output_dir, results)
+    model = add_text_classifier(model, task.num_classes, settings.dropout)
+    batches = splits["train"].training_batches(settings.batch_size, seed)
+    fit(model, batches, loss, settings, progress)
+    found = {}
+    for name in task.evaluation:
+        split = splits[name]
+        batches = split.batches(settings.evaluation_batch_size)
+        outputs = predict(model, (x for x, _ in batches))
+        scores = glue_metrics(settings.task, split.labels, outputs)
+        found |= {f"{name}_{key}": score for key, score in scores.items()}
+    return model, found
 
 
 if __name__ == "__main__":

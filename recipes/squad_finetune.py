@@ -14,21 +14,12 @@ nbest.json. A seed that is finished there is not trained again.
 
 import dataclasses
 import json
-import sys
 
-from absl import app, flags
+from absl import app
+from fine_tune_seeds import fine_tune_seeds
 from fine_tuning_settings import HELP, FineTuningSettings
-from launch import (
-    check_output_path,
-    choose_backend,
-    define_flags,
-    make_output_dir,
-    output_path,
-    read_settings,
-)
+from launch import define_flags
 from settings import refuse
-
-FLAGS = flags.FLAGS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,25 +77,7 @@ define_flags(
 
 
 def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
-    try:
-        settings, _ = read_settings(SquadSettings, CONFIGS)
-        check_output_path(settings)
-        choose_backend()
-        from fine_tuning import load_trained
-        from seed_file import load_results
-
-        from ones_keras.data import keep_tensorflow_off_gpu
-
-        keep_tensorflow_off_gpu()
-        _, tokenizer = load_trained(settings)
-        data = read_windows(settings, tokenizer)
-        results = load_results(settings, output_path())
-        output_dir = make_output_dir(settings)
-    except ValueError as error:
-        sys.exit(f"squad_finetune: {error}")
-    run(settings, data, output_dir, results)
+    fine_tune_seeds(argv, SquadSettings, CONFIGS, read_windows, train_seed)
 
 
 def read_windows(settings, tokenizer):
@@ -135,45 +108,25 @@ def read_windows(settings, tokenizer):
     )
 
 
-def run(settings, data, output_dir, results):
+def train_seed(settings, model, data, seed, output_dir, progress):
     import keras
-    from fine_tuning import fit, load_trained
-    from progress import Progress
-    from seed_file import save_results, write_summary
+    from fine_tuning import fit
 
     from ones_keras.data import ArrayExamples
     from ones_keras.models import add_span_extractor
 
     train, dev, windows = data
-    with Progress() as progress:
-        for seed in settings.seeds:
-            if results[seed]:
-                progress.say(f"seed {seed}: finished before")
-                continue
-            keras.utils.set_random_seed(seed)
-            model, _ = load_trained(settings)
-            model = add_span_extractor(model, settings.dropout)
-            fit(
-                model,
-                ArrayExamples(train.x, train.labels).training_batches(
-                    settings.batch_size, seed
-                ),
-                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                settings,
-                progress.announce(
-                    f"seed {seed} · SQuAD",
-                    settings.steps,
-                    "training loss {:.3f}",
-                ),
-            )
-            logits = model.predict(
-                windows.x, settings.evaluation_batch_size, verbose=0
-            )
-            found = answer(settings, dev, windows, logits, output_dir, seed)
-            results[seed] = save_results(
-                settings, output_dir, seed, model, found
-            )
-    write_summary(settings, output_dir, results)
+    model = add_span_extractor(model, settings.dropout)
+    examples = ArrayExamples(train.x, train.labels)
+    fit(
+        model,
+        examples.training_batches(settings.batch_size, seed),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        settings,
+        progress,
+    )
+    logits = model.predict(windows.x, settings.evaluation_batch_size, verbose=0)
+    return model, answer(settings, dev, windows, logits, output_dir, seed)
 
 
 def answer(settings, questions, windows, logits, output_dir, seed):

@@ -112,7 +112,7 @@ class TextSettings(TrainingSettings):
 
 
 CONFIGS = {
-    # A look at everything in about ten minutes on two cores.
+    # A look at everything.
     "default": {},
     # OneS, section 4.2 and Table 6: WideNet with 4 experts on Wikipedia.
     "paper": {

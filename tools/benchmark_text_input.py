@@ -6,8 +6,8 @@ works on beside the training as it does in `fit`.
 
     KERAS_BACKEND=jax python tools/benchmark_text_input.py --json=input.json
 
-takes some two minutes on two cores. Expected: waiting is a few percent at most,
-as a step takes far longer than its 32 sequences.
+The aim: waiting is a few percent at most, as a step takes far longer than its
+32 sequences.
 """
 
 import itertools

@@ -8,8 +8,8 @@ then, so that what is left is the teacher's pass and the distillation.
 
     KERAS_BACKEND=jax python tools/measure_mlm_memory.py --json=mlm_memory.json
 
-takes some ten minutes on two cores. Expected: a distilled step needs at most
-1.2 times the memory of a plain one, teacher's weights aside.
+The aim: a distilled step needs at most 1.2 times the memory of a plain one,
+teacher's weights aside.
 """
 
 import json

@@ -103,6 +103,12 @@ def test_whole_comparison_and_its_files(recipe, books, tmp_path):
     assert "4 steps in" not in printed
     assert (tmp_path / "report.json").read_text() == before
 
+    # Of other text another vocabulary would be learned.
+    vocabulary = (tmp_path / "vocabulary").read_bytes()
+    (tmp_path / "vocabulary").write_bytes(vocabulary + b"1")
+    with pytest.raises(SystemExit, match="another vocabulary"):
+        recipe(*flags)
+
 
 def test_scores_against_a_loop(import_recipe, books, rng):
     import_recipe("albert_ones")

@@ -1,35 +1,22 @@
 """The benchmark of the Distiller, at its smallest: what it measures."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import pytest
 
-TOOL = pathlib.Path(__file__).parents[2] / "tools" / "benchmark_distiller.py"
 
-
-def test_times_and_ratios_of_all_variants(tmp_path):
+def test_times_and_ratios_of_all_variants(run_tool, tmp_path):
     path = tmp_path / "distiller.json"
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(TOOL),
-            "--model=mlp",
-            "--batch_size=2",
-            "--steps=1",
-            "--repetitions=2",
-            "--nomemory",
-            f"--json={path}",
-        ],
-        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
-        capture_output=True,
-        text=True,
+    run_tool(
+        "benchmark_distiller",
+        "--model=mlp",
+        "--batch_size=2",
+        "--steps=1",
+        "--repetitions=2",
+        "--nomemory",
+        f"--json={path}",
     )
-    assert done.returncode == 0, done.stderr
     record = json.loads(path.read_text())
     assert record["backend"] == keras.backend.backend()
     for clock in ("wall", "cpu"):

@@ -1,14 +1,9 @@
 """The MoE benchmark, at toy shapes: what it compares and what it writes."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 
-TOOL = pathlib.Path(__file__).parents[2] / "tools" / "benchmark_moe.py"
 TOY = (
     "--num_tokens=40",
     "--dim=8",
@@ -26,25 +21,19 @@ COMPILATIONS = {
 }[keras.backend.backend()]
 
 
-def launch(*arguments):
-    return subprocess.run(
-        [sys.executable, str(TOOL), *TOY, *arguments],
-        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
-        capture_output=True,
-        text=True,
-    )
-
-
 def check_spread(spread):
     assert 0 < spread["min"] <= spread["median"] <= spread["max"]
 
 
-def test_outputs_are_compared_and_the_record_is_complete(tmp_path):
+def test_outputs_are_compared_and_the_record_is_complete(run_tool, tmp_path):
     path = tmp_path / "moe.json"
-    done = launch(
-        "--nomemory", "--case=forward+backward, dropping", f"--json={path}"
+    done = run_tool(
+        "benchmark_moe",
+        *TOY,
+        "--nomemory",
+        "--case=forward+backward, dropping",
+        f"--json={path}",
     )
-    assert done.returncode == 0, done.stderr
     record = json.loads(path.read_text())
     assert record["backend"] == keras.backend.backend()
     assert record["flags"]["num_tokens"] == 40
@@ -88,14 +77,17 @@ def test_outputs_are_compared_and_the_record_is_complete(tmp_path):
     assert len(lines) == 2 + len(layer) + 2 + len(record["model"])
 
 
-def test_memory_of_one_variant():
-    done = launch(f"--memory_of=einsum,{COMPILATIONS[0]},forward")
-    assert done.returncode == 0, done.stderr
+def test_memory_of_one_variant(run_tool):
+    done = run_tool(
+        "benchmark_moe", *TOY, f"--memory_of=einsum,{COMPILATIONS[0]},forward"
+    )
     found = json.loads(done.stdout)
     assert 0 <= found["growth_mib"] < found["peak_mib"]
 
 
-def test_an_output_that_cannot_be_written_is_refused_at_once():
-    done = launch("--json=/no/such/folder/moe.json")
+def test_an_output_that_cannot_be_written_is_refused_at_once(run_tool):
+    done = run_tool(
+        "benchmark_moe", *TOY, "--json=/no/such/folder/moe.json", check=False
+    )
     assert done.returncode != 0
     assert "Cannot write --json=/no/such" in done.stdout + done.stderr

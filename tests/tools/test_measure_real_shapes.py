@@ -1,18 +1,12 @@
 """The measurement at toy shapes: all stages are run and reported."""
 
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
 
-TOOL = pathlib.Path(__file__).parents[2] / "tools" / "measure_real_shapes.py"
 
-
-def test_every_stage_has_its_row(tmp_path, rng):
+def test_every_stage_has_its_row(run_tool, tmp_path, rng):
     for split in ("train", "val"):
         for label in ("cat", "dog"):
             folder = tmp_path / split / label
@@ -23,22 +17,15 @@ def test_every_stage_has_its_row(tmp_path, rng):
                     rng.integers(0, 256, size=(8, 8, 3)).astype(np.uint8),
                     scale=False,
                 )
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(TOOL),
-            f"--data_dir={tmp_path}",
-            "--preset=widenet_vit_tiny",
-            "--image_size=8",
-            "--batch_size=2",
-            "--steps=2",
-            "--method=average",
-        ],
-        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
-        capture_output=True,
-        text=True,
+    done = run_tool(
+        "measure_real_shapes",
+        f"--data_dir={tmp_path}",
+        "--preset=widenet_vit_tiny",
+        "--image_size=8",
+        "--batch_size=2",
+        "--steps=2",
+        "--method=average",
     )
-    assert done.returncode == 0, done.stderr
     rows = re.findall(r"^\| (.+) \| ([\d.]+) \| (\d+) \|$", done.stdout, re.M)
     assert [name for name, _, _ in rows] == [
         "list the images",

@@ -90,14 +90,18 @@ class TextTokenizer:
         pieces = tf_text.SentencepieceTokenizer(model=self.tokenizer.proto)
         return pieces.tokenize(texts)
 
+    @property
+    def content(self):
+        """The vocabulary as the bytes of a file that `load_tokenizer` reads."""
+        if self.is_sentence_piece:
+            return self.tokenizer.proto
+        words = self.tokenizer.get_vocabulary()
+        return ("\n".join(words) + "\n").encode()
+
     def save(self, path):
-        """Write the vocabulary as a file that `load_tokenizer` reads."""
+        """Write the vocabulary to a file."""
         with write_aside(path) as aside:
-            if self.is_sentence_piece:
-                aside.write_bytes(self.tokenizer.proto)
-            else:
-                words = self.tokenizer.get_vocabulary()
-                aside.write_text("\n".join(words) + "\n", encoding="utf-8")
+            aside.write_bytes(self.content)
 
 
 def load_tokenizer(path, lowercase=True):
