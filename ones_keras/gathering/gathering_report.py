@@ -45,9 +45,10 @@ class GatheringReport:
         report_tokens: int. Tokens a layer's error was measured on. Where
             the method was given calibration data, they are of the examples held
             out from it.
-        agreement: `TeacherAgreement` or `None`. Of the student, before any
-            training, with the teacher on the same examples; `None` without
-            calibration data or with outputs that are not one tensor of logits.
+        agreement: `TeacherAgreement`, a dict of them or `None`. Of the
+            student, before any training, with the teacher on the same examples;
+            by the name of an output for a model with several. `None` without
+            calibration data, or without an output that is logits.
     """
 
     method: str
@@ -57,7 +58,7 @@ class GatheringReport:
     fresh: tuple[str, ...]
     parameters: tuple[int, int]
     report_tokens: int = 0
-    agreement: TeacherAgreement | None = None
+    agreement: TeacherAgreement | dict[str, TeacherAgreement] | None = None
 
     def to_dict(self):
         return dataclasses.asdict(self)
@@ -75,11 +76,14 @@ class GatheringReport:
             f"parameters, {len(self.copied)} layers copied, "
             f"{len(self.fresh)} fresh"
         ]
-        if self.agreement is not None:
-            lines.append(
-                f"  agreement with the teacher before training: "
-                f"{self.agreement}"
-            )
+        found = self.agreement or {}
+        if isinstance(found, TeacherAgreement):
+            found = {"": found}
+        lines += [
+            f"  agreement with the teacher before training"
+            f"{name and f', {name}'}: {agreement}"
+            for name, agreement in found.items()
+        ]
         for layer in self.layers:
             flops = " -> ".join(f"{count:,}" for count in layer.flops)
             line = (

@@ -1,3 +1,5 @@
+import collections
+
 import keras
 import numpy as np
 from keras import ops
@@ -30,15 +32,16 @@ def measure_student(
     Returns:
         A dict from layer name to `|student - MoE| / |MoE|` in the Frobenius
         norm, the number of tokens of one layer (the most, if they differ), and
-        the `TeacherAgreement`, or `None` where the outputs are not one tensor
-        of logits, an example each. Padding counts as a prediction.
+        the `TeacherAgreement`: of a model with several outputs a dict from
+        where an output is to its agreement, and `None` where no output is
+        logits, an example each. Padding counts as a prediction.
 
     Raises:
         ValueError: If a layer gets no token, or one that is not finite.
     """
     squares = {name: np.zeros(2) for name in moe_layers}
     num_tokens = dict.fromkeys(moe_layers, 0)
-    agreement = AgreementSum()
+    agreements = collections.defaultdict(AgreementSum)
     for x, examples in batches:
         use = held_out(examples) if held_out_only else examples == examples
         with (
@@ -48,10 +51,15 @@ def measure_student(
         ):
             outputs = teacher(x, training=False)
             student_outputs = student(x, training=False)
-        if _is_logits(outputs, len(examples)):
-            agreement.add(
-                _float64(outputs)[use], _float64(student_outputs)[use]
-            )
+        for (path, logits), student_logits in zip(
+            keras.tree.flatten_with_path(outputs),
+            keras.tree.flatten(student_outputs),
+            strict=True,
+        ):
+            if _is_logits(logits, len(examples)):
+                agreements["/".join(map(str, path))].add(
+                    _float64(logits)[use], _float64(student_logits)[use]
+                )
         for name, layer in moe_layers.items():
             up = student_layers[f"{name}_up"]
             down = student_layers[f"{name}_down"]
@@ -90,17 +98,14 @@ def measure_student(
         name: float(np.sqrt(error / total)) if total else None
         for name, (error, total) in squares.items()
     }
-    return (
-        errors,
-        max(num_tokens.values()),
-        agreement.result() if agreement.count else None,
-    )
+    found = {name: total.result() for name, total in agreements.items()}
+    # A single tensor has no path.
+    return errors, max(num_tokens.values()), found.get("", found) or None
 
 
 def _is_logits(outputs, num_examples):
     return (
-        keras.ops.is_tensor(outputs)
-        and len(outputs.shape) >= 2
+        len(outputs.shape) >= 2
         and outputs.shape[0] == num_examples
         and outputs.shape[-1] > 1
     )

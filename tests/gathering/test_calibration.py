@@ -1,5 +1,7 @@
 """The calibration pass and what `gather` makes of it."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -149,6 +151,36 @@ def test_the_report_is_measured_on_what_was_held_out(teacher, images):
     assert report.agreement.num_predictions == 40
     assert report.agreement.top_1 == expected.top_1
     np.testing.assert_allclose(report.agreement.kl, expected.kl, rtol=1e-3)
+
+
+def test_agreement_of_every_output_that_is_logits(rng):
+    tokens = keras.Input((6,), dtype="int32")
+    x = keras.layers.Embedding(40, 4, embeddings_initializer="normal")(tokens)
+    x = MoEFeedForward(3, 8, name="moe")(x)
+    pooled = keras.layers.GlobalAveragePooling1D()(x)
+    teacher = keras.Model(
+        tokens,
+        {
+            "words": keras.layers.Dense(5)(x),
+            "order": keras.layers.Dense(2)(pooled),
+            "length": keras.layers.Dense(1)(pooled),
+        },
+    )
+    teacher.set_weights(
+        [rng.normal(size=w.shape) * (w.ndim > 1) for w in teacher.get_weights()]
+    )
+    data = rng.integers(0, 40, (30, 6))
+    student, report = gather(teacher, "average", data, return_report=True)
+    assert list(report.agreement) == ["order", "words"]
+    ours, theirs = (m.predict(data, verbose=0) for m in (student, teacher))
+    for name, found in report.agreement.items():
+        hits = ours[name].argmax(-1) == theirs[name].argmax(-1)
+        assert found.num_predictions == hits.size
+        assert found.top_1 == np.mean(hits) < 1
+        assert f"before training, {name}: {found}" in str(report)
+    assert json.loads(json.dumps(report.to_dict()))["agreement"].keys() == (
+        report.agreement.keys()
+    )
 
 
 @pytest.mark.parametrize("width", [8, 48])
