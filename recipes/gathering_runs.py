@@ -8,6 +8,7 @@ import time
 
 import keras
 import numpy as np
+import results_file
 from absl import logging
 from gathering_settings import (
     DENSE,
@@ -19,8 +20,8 @@ from gathering_settings import (
 from image_study import build_teacher
 from image_training import predict_logits, train
 from launch import KERAS_DATASETS
+from results_file import read_results, unreadable, write_results
 from scipy import special
-from seed_record import environment
 
 import ones_keras
 from ones_keras.gathering.registry import get_method
@@ -136,30 +137,13 @@ class SeedFolder:
 
     def __init__(self, path, identity):
         self.path = pathlib.Path(path)
-        self.identity = json.loads(json.dumps(identity))
+        self.identity = identity
         self._file = self.path / "results.json"
-        self._records = {}
-        if not self._file.exists():
-            return
+        content = read_results(self._file, identity) or {"records": {}}
         try:
-            content = json.loads(self._file.read_text())
-            before, self._records = content["settings"], content["records"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"The record of an earlier run cannot be read ({error!r}). "
-                f"Received: {self._file}."
-            ) from error
-        differences = [
-            f"{name} {before.get(name)!r}, now {value!r}"
-            for name, value in self.identity.items()
-            if before.get(name) != value
-        ]
-        if differences:
-            raise ValueError(
-                f"{self.path} holds the results of other settings "
-                f"({'; '.join(differences)}). Choose another `--output_dir`, "
-                "or remove that folder."
-            )
+            self._records = content["records"]
+        except KeyError as error:
+            raise unreadable(self._file, error) from error
 
     def model_path(self, job):
         return self.path / f"{job.name}.keras"
@@ -182,13 +166,7 @@ class SeedFolder:
             with write_aside(self.model_path(job)) as aside:
                 model.save(aside)
         self._records[job.name] = {**record, "made_by": made_by(job)}
-        content = {
-            "settings": self.identity,
-            "environment": environment(),
-            "records": self._records,
-        }
-        with write_aside(self._file) as aside:
-            aside.write_text(json.dumps(content, indent=1) + "\n")
+        write_results(self._file, self.identity, {"records": self._records})
 
 
 def made_by(job):
@@ -330,11 +308,8 @@ class SeedRuns:
 
 def identity(settings):
     """The settings that decide the results of a row, whatever other rows."""
-    fields = dataclasses.asdict(settings)
-    for name in ("seeds", "methods", "budgets", "calibration_sizes"):
-        del fields[name]
+    without = ["methods", "budgets", "calibration_sizes"]
     if settings.dataset in KERAS_DATASETS:
         # The same pictures, wherever they are kept.
-        del fields["data_dir"]
-    fields["backend"] = keras.backend.backend()
-    return fields
+        without.append("data_dir")
+    return results_file.identity(settings, without)

@@ -1,20 +1,12 @@
 """What one seed of a fine-tuning leaves behind, and how it is found again."""
 
-import dataclasses
 import json
 
-import keras
 from fine_tuning import mean_and_spread
+from results_file import identity, read_results, unreadable, write_results
 from rich import console, table
-from seed_record import environment
 
 from ones_keras.write_aside import write_aside
-
-
-def _identity(settings):
-    fields = json.loads(json.dumps(dataclasses.asdict(settings)))
-    del fields["seeds"]
-    return {**fields, "backend": keras.backend.backend()}
 
 
 def load_results(settings, folder):
@@ -25,21 +17,13 @@ def load_results(settings, folder):
     found = dict.fromkeys(settings.seeds)
     for seed in settings.seeds:
         path = folder / f"seed_{seed}" / "results.json"
-        if not path.exists():
+        content = read_results(path, identity(settings))
+        if content is None:
             continue
         try:
-            content = json.loads(path.read_text())
-            before, found[seed] = content["settings"], content["metrics"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"The record of an earlier run cannot be read ({error!r}); "
-                f"remove it to train that seed again. Received: {path}."
-            ) from error
-        if before != _identity(settings):
-            raise ValueError(
-                f"{path} holds the results of other settings. Choose another "
-                "`--output_dir`, or remove it."
-            )
+            found[seed] = content["metrics"]
+        except KeyError as error:
+            raise unreadable(path, error) from error
     return found
 
 
@@ -49,13 +33,9 @@ def save_results(settings, folder, seed, model, metrics):
     folder.mkdir(exist_ok=True)
     with write_aside(folder / "model.keras") as aside:
         model.save(aside)
-    record = {
-        "settings": _identity(settings),
-        "environment": environment(),
-        "metrics": metrics,
-    }
-    with write_aside(folder / "results.json") as aside:
-        aside.write_text(json.dumps(record, indent=1) + "\n")
+    write_results(
+        folder / "results.json", identity(settings), {"metrics": metrics}
+    )
     return metrics
 
 

@@ -2,13 +2,10 @@
 
 import dataclasses
 import hashlib
-import json
-import os
 import pathlib
-import platform
-from importlib import metadata
 
-import keras
+import results_file
+from results_file import read_results, unreadable, write_results
 
 from ones_keras.gathering.registry import get_method
 from ones_keras.reporting import MethodResult
@@ -44,9 +41,7 @@ class SeedRecord:
 
 def identity(settings):
     """The part of the settings that decides what a seed's results are."""
-    fields = json.loads(json.dumps(dataclasses.asdict(settings)))
-    del fields["seeds"]
-    fields["backend"] = keras.backend.backend()
+    fields = results_file.identity(settings)
     # The defaults of the methods are nobody's flags, and may change.
     fields["gathering"] = {
         row: get_method(settings.rows[row]).options for row in settings.methods
@@ -55,18 +50,6 @@ def identity(settings):
         content = pathlib.Path(settings.teacher).read_bytes()
         fields["teacher_sha256"] = hashlib.sha256(content).hexdigest()
     return fields
-
-
-def environment():
-    """Versions and machine, for the record."""
-    return {
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        **{
-            name: metadata.version(name)
-            for name in ("ones_keras", "keras", keras.backend.backend())
-        },
-    }
 
 
 def save_seed(folder, study, results, tuned=()):
@@ -97,7 +80,7 @@ def save_seed(folder, study, results, tuned=()):
                 model.save(aside)
     record = SeedRecord(
         settings=identity(settings),
-        environment=environment(),
+        environment=results_file.environment(),
         results=tuple(results),
         validation={run.name: run.validation for run in runs},
         student=best.name if best else None,
@@ -107,8 +90,8 @@ def save_seed(folder, study, results, tuned=()):
         gathering={run.name: run.gathering for run in runs if run.gathering},
         tuned=tuple(tuned),
     )
-    with write_aside(folder / "results.json") as aside:
-        aside.write_text(json.dumps(dataclasses.asdict(record), indent=2))
+    content = dataclasses.asdict(record)
+    write_results(folder / "results.json", content.pop("settings"), content)
     return record
 
 
@@ -118,34 +101,19 @@ def load_seed(folder, settings):
     Raises a `ValueError` if it cannot be read or is of other settings.
     """
     path = pathlib.Path(folder) / "results.json"
-    if not path.exists():
+    fields = read_results(
+        path,
+        identity(settings),
+        # A setting that is newer than the record had its default then.
+        defaults=dataclasses.asdict(type(settings)()),
+    )
+    if fields is None:
         return None
     try:
-        fields = json.loads(path.read_text())
         for name in ("results", "tuned"):
             fields[name] = tuple(
                 MethodResult(**result) for result in fields.get(name, ())
             )
-        record = SeedRecord(**fields)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"The record of an earlier run cannot be read ({error}); remove it "
-            f"to train that seed again. Received: {path}."
-        ) from error
-    # A setting that is newer than the record had its default then.
-    before = {
-        **dataclasses.asdict(type(settings)()),
-        **record.settings,
-    }
-    differences = [
-        f"{name} {before.get(name)!r}, now {value!r}"
-        for name, value in identity(settings).items()
-        if json.dumps(before.get(name)) != json.dumps(value)
-    ]
-    if differences:
-        raise ValueError(
-            f"{folder} holds the results of other settings "
-            f"({'; '.join(differences)}). Choose another `--output_dir`, or "
-            "remove that folder."
-        )
-    return record
+        return SeedRecord(**fields)
+    except TypeError as error:
+        raise unreadable(path, error) from error
