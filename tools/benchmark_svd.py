@@ -45,8 +45,8 @@ _MEMORY_ONLY = flags.DEFINE_bool(
 def make_stack():
     """Float32 kernels `(E, D, H)` with the singular values of trained ones.
 
-    They fall off as `1 / sqrt(rank)`, on top of noise, where those of a
-    random matrix hardly differ.
+    They fall off as `1 / sqrt(rank)`, where those of a random matrix hardly
+    differ.
     """
     rng = np.random.default_rng(0)
     shape = _DIM.value, _HIDDEN.value
