@@ -2,22 +2,7 @@
 
 import keras
 
-# Activations after which an output holds probabilities. Log-softmax is not
-# among them: a softmax undoes it, at any temperature.
-_NORMALIZING = {"softmax", "sigmoid", "hardsigmoid", "sparsesoftmax"}
-
-# Layers and operations that leave values as they are, after a softmax too.
-_TRANSPARENT = {
-    "cast",
-    "dropout",
-    "flatten",
-    "getitem",
-    "identity",
-    "permute",
-    "reshape",
-    "squeeze",
-    "transpose",
-}
+from ones_keras.normalizing_operation import normalizing_operation, title
 
 # Functions whose `from_logits` is `False` unless the caller passes it.
 _ON_PROBABILITIES = (
@@ -36,7 +21,7 @@ def check_ends_in_logits(role, output):
         role: string. `"teacher"` or `"student"`, for the message.
         output: `KerasTensor`. An output of a functional model.
     """
-    culprit = _normalizing_operation(output)
+    culprit = normalizing_operation(output)
     if culprit is not None:
         raise ValueError(
             f"`{role}` must return logits: a distillation loss softens them "
@@ -68,40 +53,5 @@ def check_loss_takes_logits(output_name, loss):
             "pass `from_logits=True`, as in `loss=keras.losses."
             "SparseCategoricalCrossentropy(from_logits=True)`. Received for "
             f"the output `{output_name}` a loss on probabilities: "
-            f"`loss={_title(loss)}`."
+            f"`loss={title(loss)}`."
         )
-
-
-def _normalizing_operation(output):
-    operation, node_index, tensor_index = output._keras_history
-    if isinstance(operation, keras.Model):
-        # `None` for a subclassed model, whose graph cannot be seen.
-        inner = getattr(operation, "outputs", None)
-        return inner and _normalizing_operation(inner[tensor_index])
-    if isinstance(operation, keras.layers.Wrapper):
-        operation = operation.layer
-    activation = _plain_name(getattr(operation, "activation", operation))
-    if activation in _NORMALIZING:
-        return operation
-    if _plain_name(operation) in _TRANSPARENT or (
-        isinstance(operation, keras.layers.Activation)
-        and activation == "linear"
-    ):
-        node = operation._inbound_nodes[node_index]
-        return _normalizing_operation(node.input_tensors[0])
-    if isinstance(operation, keras.layers.Average):
-        # An ensemble: the mean of probabilities is probabilities.
-        node = operation._inbound_nodes[node_index]
-        culprits = [_normalizing_operation(x) for x in node.input_tensors]
-        return culprits[0] if all(culprits) else None
-    return None
-
-
-def _plain_name(function):
-    return _title(function).replace("_", "").lower()
-
-
-def _title(obj):
-    return getattr(obj, "__name__", None) or (
-        obj if isinstance(obj, str) else type(obj).__name__
-    )
