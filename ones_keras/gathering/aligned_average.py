@@ -14,6 +14,9 @@ def aligned_average(experts, *, down_scale=1.0):
     Returns:
         `DenseWeights`. Its details give the share of units that `moved`.
 
+    Raises:
+        ValueError: If `down_scale` is not positive.
+
     References:
         - [Git Re-Basin](https://arxiv.org/abs/2209.04836), section 3.2
     """

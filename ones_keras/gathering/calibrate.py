@@ -3,6 +3,7 @@ import numpy as np
 from absl import logging
 from keras import ops
 
+from ones_keras.gathering.arrays import check_finite, to_bool, to_float32
 from ones_keras.gathering.calibration import Calibration
 from ones_keras.gathering.calibration_batches import held_out, of_tokens
 from ones_keras.gathering.reservoir import Reservoir
@@ -27,7 +28,7 @@ def calibrate(
         moe_layers: dict from name to `MoEFeedForward`, those to watch.
         batches: `CalibrationBatches`.
         max_tokens: int. Most tokens kept of a layer. With inputs of `D`
-            dimensions and `E` experts each takes `4 * (2 * D + E + 2)` bytes.
+            dimensions and `E` experts each takes `4 * (2 * D + E + 4)` bytes.
         seed: int. Of which tokens are kept.
         replacements: dict from layer to callable, see `record_inputs`. With
             any, the tokens are those that reach a layer with these in place,
@@ -68,8 +69,9 @@ def calibrate(
                     call = call._replace(outputs=outputs)
                     own.add(call, depth, examples, number)
         progress()
-    found = {name: own.result() for name, own in watched.items()}
-    return found, {name: own.depths for name, own in watched.items()}
+    depths = {name: own.depths for name, own in watched.items()}
+    # One by one, as each lets go of what it kept.
+    return {name: watched[name].result() for name in watched}, depths
 
 
 class _Watched:
@@ -86,23 +88,19 @@ class _Watched:
 
     def add(self, call, depth, examples, number):
         self.depths = max(self.depths, depth + 1)
-        tokens, outputs = _numpy(call.tokens), _numpy(call.outputs)
+        tokens, outputs = to_float32(call.tokens), to_float32(call.outputs)
         examples = of_tokens(examples, len(tokens))
-        use = ~held_out(examples)
+        use = np.ones(len(tokens), bool)
         if call.mask is not None:
-            use &= ops.convert_to_numpy(call.mask).astype(bool)
-        gates = self._gates(call)
-        rows = tokens, outputs, gates, examples
-        tokens, outputs, gates, examples = (array[use] for array in rows)
+            use = to_bool(call.mask)
+        # What is held out too: the report would only find it later.
         for kind, values in (("inputs", tokens), ("outputs", outputs)):
-            if not np.isfinite(values).all():
-                raise ValueError(
-                    f"The {kind} of the layer {self.name!r} are not finite on "
-                    "`calibration_data`: "
-                    f"{np.isnan(values).sum()} NaN and "
-                    f"{np.isinf(values).sum()} infinite values in batch "
-                    f"{number}, counted from 0."
-                )
+            check_finite(
+                f"The {kind} of the layer {self.name!r}", values[use], number
+            )
+        use &= ~held_out(examples)
+        rows = tokens, outputs, self._gates(call), examples
+        tokens, outputs, gates, examples = (array[use] for array in rows)
         self.num_tokens += len(tokens)
         self.load += np.count_nonzero(gates, axis=0)
         self.gate_sum += gates.sum(0, dtype="float64")
@@ -118,7 +116,7 @@ class _Watched:
         experts = ops.convert_to_numpy(routing.experts)
         # Padding goes to a column of its own.
         gates = np.zeros((len(experts), self.layer.num_experts + 1), "float32")
-        np.put_along_axis(gates, experts, _numpy(routing.gates), axis=1)
+        np.put_along_axis(gates, experts, to_float32(routing.gates), axis=1)
         return gates[:, :-1]
 
     def result(self):
@@ -145,7 +143,3 @@ class _Watched:
             gate_sum=self.gate_sum,
             seed=self.reservoir.seed,
         )
-
-
-def _numpy(tensor):
-    return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float32")))

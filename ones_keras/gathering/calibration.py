@@ -24,6 +24,21 @@ class Calibration(NamedTuple):
         start: `DenseWeights` or `None`. What the method made in an earlier
             round, when these tokens come from the student's own layers.
         seed: int. Of what a method does at random.
+
+    Example:
+
+    ```python
+    calibration = Calibration(
+        tokens=np.ones((3, 8), "float32"),
+        outputs=np.ones((3, 8), "float32"),
+        gates=np.array([[0.7, 0.0], [0.0, 0.6], [0.8, 0.0]], "float32"),
+        examples=np.array([11, 11, 12]),
+        num_tokens=3,
+        load=np.array([2, 1]),
+        gate_sum=np.array([1.5, 0.6]),
+    )
+    print(calibration.frequency, calibration.mean_gate)
+    ```
     """
 
     tokens: np.ndarray
@@ -73,7 +88,7 @@ class Calibration(NamedTuple):
         if len(self.tokens) < needed:
             raise ValueError(
                 f"Too few calibration tokens for {unknowns}: at least {needed} "
-                f"are needed. Received: {len(self.tokens)} tokens of a layer. "
-                "Give more `calibration_data`, raise `calibration_tokens`, or "
-                "lower `intermediate_dim`."
+                f"are needed. Received: {len(self.tokens)} tokens of a layer, "
+                "beside those that are held out. Give more `calibration_data`, "
+                "raise `calibration_tokens`, or lower `intermediate_dim`."
             )

@@ -65,7 +65,11 @@ class CalibrationBatches:
             num_examples += len(checksums)
             num_held_out += held_out(checksums).sum()
             if self.preprocess is not None:
-                x = self.preprocess(x)
+                # Of a task that is trained on what it makes of `x` alone,
+                # labels come too.
+                x, _, _ = keras.utils.unpack_x_y_sample_weight(
+                    self.preprocess(x)
+                )
             yield x, checksums
         if self.needs_held_out and not num_held_out:
             raise ValueError(

@@ -16,6 +16,15 @@ class DenseWeights(NamedTuple):
         details: dict for the report, JSON-serialisable.
         gate_kernel: `(D, H)` of a gated layer, or `None`.
         gate_bias: `(H,)` of a gated layer, or `None`.
+
+    Example:
+
+    ```python
+    layer = DenseWeights(
+        np.ones((4, 8)), np.zeros(8), np.ones((8, 4)), np.zeros(4), details={}
+    )
+    halved = layer._replace(down_kernel=layer.down_kernel / 2)
+    ```
     """
 
     up_kernel: np.ndarray
@@ -43,6 +52,15 @@ class ExpertWeights(NamedTuple):
         activation: callable on tensors of the backend.
         gate_kernel: `(E, D, H)` of gated experts, or `None`.
         gate_bias: `(E, H)` of gated experts, or `None`.
+
+    Example:
+
+    ```python
+    layer = ones_keras.layers.MoEFeedForward(num_experts=3, intermediate_dim=8)
+    layer.build((None, 4))
+    experts = ExpertWeights.from_layer(layer)
+    print(experts.up_kernel.shape, experts.expert(0).up_kernel.shape)
+    ```
     """
 
     up_kernel: np.ndarray

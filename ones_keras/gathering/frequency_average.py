@@ -26,6 +26,9 @@ def frequency_average(experts, calibration, *, align=False, down_scale=1.0):
     Returns:
         `DenseWeights`. Its details give the `weights` of the experts.
 
+    Raises:
+        ValueError: If `down_scale` is not positive.
+
     References:
         - [Merge, Then Compress](https://arxiv.org/abs/2310.01334) (MC-SMoE);
           the averaging is recalled, not verified

@@ -67,22 +67,24 @@ def gather(
             all of them. Defaults to `None`.
         calibration_tokens: int. Most tokens of a layer that are kept, a random
             sample. With `E` experts and inputs of `D` dimensions they take
-            `4 * calibration_tokens * (2 * D + E + 2)` bytes a layer, beside
-            what one batch takes in the teacher, with inputs and outputs of
-            all its MoE layers. Defaults to `16384`.
+            `4 * calibration_tokens * (2 * D + E + 4)` bytes a layer, and once
+            `4 * calibration_tokens * D` more, beside what one batch takes in
+            the teacher, with inputs and outputs of all its MoE layers, and
+            what the method takes. Defaults to `16384`.
         front_to_back: bool. Whether layers are gathered in their order, each
             on the tokens that reach it when the gathered ones before it are in
             place, its own earlier depths included if it is shared, and on what
             the teacher makes of the same examples: so that it can make good
-            what was lost before it. Up to four passes over the data a layer in
-            place of one for all. Defaults to `False`.
+            what was lost before it. Up to four passes of the teacher a layer
+            in place of one for all. Defaults to `False`.
         seed: int. Of the sample of tokens, and of what a method does at
             random. Defaults to `0`.
         return_report: bool. Whether to return the report too. Defaults to
             `False`.
         verbose: bool. Whether calibration and methods that go by it show their
             progress. Defaults to `True`.
-        **options: Options of the method, described in its own docstring.
+        **options: Options of the method, described in the docstring of its
+            function, `help(ones_keras.gathering.METHODS["svd"].gather_layer)`.
 
     Returns:
         The student, a `keras.Model`, all of it trainable, whatever is frozen in
@@ -143,7 +145,7 @@ def gather(
         chosen, options, intermediate_dim, teacher, moe_layers
     )
     # Bad options end here, before anything is built.
-    gatherer.check()
+    gatherer.check(calibration_tokens)
     gathered = {}
     if chosen.gather_layer is not None and not chosen.needs_calibration:
         gathered = gatherer.from_weights()

@@ -27,13 +27,20 @@ class LayerGatherer:
         self.teacher = teacher
         self.moe_layers = moe_layers
 
-    def check(self):
+    def check(self, max_tokens):
         """Raise a `ValueError` if an option cannot work for some layer."""
-        for layer in self.moe_layers.values():
+        for name, layer in self.moe_layers.items():
             experts = ExpertWeights.from_layer(layer)
             self.method.check_layer(
                 experts, self.intermediate_dim, self.options
             )
+            needed = self.method.tokens_needed(experts, self.intermediate_dim)
+            if needed > max_tokens:
+                raise ValueError(
+                    f"Method {self.method.name!r} needs at least {needed} "
+                    f"tokens of the layer {name!r}. Received: "
+                    f"`calibration_tokens={max_tokens}`."
+                )
 
     def from_weights(self):
         """A dict from name to `DenseWeights`, from the experts alone."""
@@ -43,7 +50,7 @@ class LayerGatherer:
         """The same with `Calibration`s of the data."""
 
         def look(layers, replacements=None, first_depth=0):
-            bound = _bound(layers.values(), max_tokens)
+            bound = _bound(list(layers.values()), max_tokens)
             logging.info(
                 "gather: calibration of %s keeps %s.", list(layers), bound
             )
@@ -66,9 +73,14 @@ class LayerGatherer:
             with progress_bar(
                 self.method.name, "layers", verbose, len(found)
             ) as advance:
-                for name, own in found.items():
-                    gathered[name] = self._gather(name, own)
-                    advance()
+                # Each layer's sample goes when its weights are there.
+                for number, name in enumerate(list(found)):
+                    gathered[name] = self._gather(
+                        name,
+                        found.pop(name),
+                        lambda share, before=number: advance(before + share),
+                    )
+                    advance(number + 1)
             return gathered
 
         if not front_to_back:
@@ -77,7 +89,7 @@ class LayerGatherer:
         gathered, replacements = {}, {}
         for name, layer in self.moe_layers.items():
             found, depths = look({name: layer}, replacements)
-            gathered |= gather(found)
+            gathered |= gather(dict(found))
             replacements[layer] = _function(layer, gathered[name])
             if depths[name] > 1:
                 # A shared layer's later depths follow on its own earlier ones.
@@ -87,10 +99,10 @@ class LayerGatherer:
                 replacements[layer] = _function(layer, gathered[name])
         return gathered
 
-    def _gather(self, name, calibration):
+    def _gather(self, name, calibration, progress=None):
         experts = ExpertWeights.from_layer(self.moe_layers[name])
         weights = self.method(
-            experts, calibration, self.intermediate_dim, self.options
+            experts, calibration, self.intermediate_dim, self.options, progress
         )
         if calibration is None:
             return weights
@@ -100,11 +112,14 @@ class LayerGatherer:
 
 def _bound(layers, max_tokens):
     """The most memory that the samples of these layers take, in words."""
+    dims = [layer.up_kernel.shape[1] for layer in layers]
     numbers = sum(
-        max_tokens * (2 * layer.up_kernel.shape[1] + layer.num_experts + 2)
-        for layer in layers
+        2 * dim + layer.num_experts + 4
+        for dim, layer in zip(dims, layers, strict=True)
     )
-    return f"at most {4 * numbers / 2**20:.1f} MiB"
+    # One array at a time is twice there when they are brought in order.
+    numbers += max(dims)
+    return f"at most {4 * max_tokens * numbers / 2**20:.1f} MiB"
 
 
 def _function(layer, weights):

@@ -18,7 +18,19 @@ class LayerReport:
             through the layer, before (router and `top_k` experts) and after.
         details: dict. What the method says: units or ranks kept.
         relative_error: float or `None`. `|student - MoE| / |MoE|` of the
-            layer's output over the report's calibration tokens.
+            layer's output over the report's calibration tokens; `None` without
+            calibration data, or where one of the two has no finite length.
+
+    Example:
+
+    ```python
+    teacher = ones_keras.models.ViTImageClassifier.from_preset(
+        "widenet_vit_tiny", num_classes=10
+    )
+    _, report = ones_keras.gather(teacher, "top_k", return_report=True)
+    (layer,) = report.layers
+    print(layer.name, layer.flops, layer.details["units"])
+    ```
     """
 
     name: str
@@ -47,8 +59,21 @@ class GatheringReport:
             out from it.
         agreement: `TeacherAgreement`, a dict of them or `None`. Of the
             student, before any training, with the teacher on the same examples;
-            by the name of an output for a model with several. `None` without
-            calibration data, or without an output that is logits.
+            by the name of an output for a model with several. Padding is left
+            out where an output has a prediction for each token of a MoE layer.
+            `None` without calibration data, or without an output that is
+            logits: those of a KerasHub backbone and of a softmax are not.
+
+    Example:
+
+    ```python
+    teacher = ones_keras.models.ViTImageClassifier.from_preset(
+        "widenet_vit_tiny", num_classes=10
+    )
+    _, report = ones_keras.gather(teacher, "svd", return_report=True)
+    print(report.parameters, report.layers[0].details["up_rank"])
+    report.save_json("report.json")
+    ```
     """
 
     method: str
@@ -61,6 +86,7 @@ class GatheringReport:
     agreement: TeacherAgreement | dict[str, TeacherAgreement] | None = None
 
     def to_dict(self):
+        """Returns the fields as a dictionary that `json` can write."""
         return dataclasses.asdict(self)
 
     def save_json(self, path):

@@ -1,6 +1,5 @@
 import keras
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
 from ones_keras.gathering.expert_weights import DenseWeights
@@ -23,7 +22,12 @@ def _check(experts, intermediate_dim, start, steps, learning_rate, batch_size):
     return check_start("start", start, experts, intermediate_dim, {})
 
 
-@register_method("layer_fit", check=_check)
+def _least_tokens(experts, width):
+    """As many outputs as weights, an output being `D` numbers."""
+    return (2 if experts.gate_kernel is None else 3) * width
+
+
+@register_method("layer_fit", check=_check, least_tokens=_least_tokens)
 def layer_fit(
     experts,
     calibration,
@@ -33,13 +37,17 @@ def layer_fit(
     learning_rate=1e-2,
     batch_size=512,
     intermediate_dim=None,
+    progress=None,
 ):
     """All weights of the layer regressed on the MoE layer's outputs.
 
     Adam on minibatches of the calibration tokens, from another method's
     weights, with a cosine decay to zero. The tokens of a tenth of the examples
     are seen neither by it nor by the start; the weights that are best on these
-    are kept, and the fit ends early when they do not improve any more.
+    are kept, and the fit ends early when they do not improve any more. It takes
+    three times the memory of the layer's sample of tokens, and as long as so
+    many training steps of the layer: seconds for small ones, and many minutes
+    on a CPU for those of a base-sized model.
 
     Args:
         experts: `ExpertWeights`.
@@ -52,6 +60,8 @@ def layer_fit(
         batch_size: int. Tokens a step. Defaults to `512`.
         intermediate_dim: int or `None`. Width of the student's layer; `None`
             is that of an expert. Defaults to `None`.
+        progress: callable or `None`. Told the share of the steps that is done.
+            Defaults to `None`.
 
     Returns:
         `DenseWeights`. Their details are those of the start, and
@@ -59,8 +69,8 @@ def layer_fit(
         variance of the outputs, on the tokens not trained on.
 
     Raises:
-        ValueError: If there are fewer outputs than weights, or too few
-            examples.
+        ValueError: If an option cannot work, if there are fewer outputs to
+            train on than weights, or too few examples.
 
     References:
         - Our own; layer by layer as in
@@ -70,13 +80,21 @@ def layer_fit(
         experts, intermediate_dim, start, steps, learning_rate, batch_size
     )
     width = intermediate_dim or experts.intermediate_dim
-    _check_tokens(experts, width, calibration)
     training, validation = calibration.split(HELD_OUT_PART)
+    kernels = 2 if experts.gate_kernel is None else 3
+    training.check_tokens(
+        _least_tokens(experts, width),
+        f"the {kernels * experts.up_kernel.shape[1] * width} weights of a "
+        "layer",
+    )
     if not len(validation.tokens):
         raise ValueError(
-            "Too few calibration examples: none is left to tell when the fit "
-            f"is at its best. Received: {len(calibration.tokens)} tokens of "
-            f"{len(np.unique(calibration.examples))} examples."
+            f"Too few calibration examples: one in {HELD_OUT_PART}, by its "
+            "checksum, is held out to tell when the fit is at its best, which "
+            f"needs about {2 * HELD_OUT_PART} examples or more. Received: "
+            f"{len(calibration.tokens)} tokens of "
+            f"{len(np.unique(calibration.examples))} examples, none of them "
+            "held out."
         )
     weights = calibration.start or method(
         experts, training, intermediate_dim, options
@@ -106,7 +124,7 @@ def layer_fit(
         epochs=epochs,
         validation_data=held_out,
         validation_batch_size=4096,
-        callbacks=[best],
+        callbacks=[best, *_callbacks(progress, epochs)],
         shuffle=False,
         verbose=0,
     )
@@ -130,20 +148,28 @@ def layer_fit(
     )
 
 
-def _check_tokens(experts, width, calibration):
-    dim = experts.up_kernel.shape[1]
-    kernels = 2 if experts.gate_kernel is None else 3
-    unknowns = kernels * dim * width
-    calibration.check_tokens(
-        kernels * width, f"the {unknowns} weights of a layer"
-    )
+def _callbacks(progress, epochs):
+    if progress is None:
+        return []
+    return [
+        keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: progress((epoch + 1) / epochs)
+        )
+    ]
 
 
 def _batches(tokens, targets, batch_size, seed):
-    with tf.device("/cpu:0"):
-        rows = tf.data.Dataset.from_tensor_slices((tokens, targets))
-        rows = rows.shuffle(len(tokens), seed=seed).repeat()
-        return rows.batch(batch_size)
+    """Whole batches for ever, in another order each time.
+
+    By a generator of NumPy's: those of TensorFlow depend on its global seed.
+    """
+    rng = np.random.default_rng(seed)
+    size = min(batch_size, len(tokens))
+    while True:
+        order = rng.permutation(len(tokens))
+        for start in range(0, len(order) - size + 1, size):
+            rows = order[start : start + size]
+            yield tokens[rows], targets[rows]
 
 
 def _model(weights, activation, mean, scale):

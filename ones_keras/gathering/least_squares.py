@@ -1,4 +1,8 @@
-from ones_keras.gathering.least_squares_down import refit_down
+from ones_keras.gathering.least_squares_down import (
+    check_down_tokens,
+    least_down_tokens,
+    refit_down,
+)
 from ones_keras.gathering.registry import register_method
 from ones_keras.gathering.scaling import check_scale
 from ones_keras.gathering.start_method import check_start
@@ -11,7 +15,7 @@ def _check(experts, intermediate_dim, selection, ridge):
     )
 
 
-@register_method("least_squares", check=_check)
+@register_method("least_squares", check=_check, least_tokens=least_down_tokens)
 def least_squares(
     experts,
     calibration,
@@ -42,13 +46,14 @@ def least_squares(
         `DenseWeights`, with the details of the selection.
 
     Raises:
-        ValueError: If there are fewer tokens than the width plus one.
+        ValueError: If an option or the width cannot be, or if there are fewer
+            tokens than the width plus one.
 
     References:
         - Our own; the regression is textbook
     """
     method, options = _check(experts, intermediate_dim, selection, ridge)
     width = intermediate_dim or experts.intermediate_dim
-    calibration.check_tokens(width + 1, f"a down kernel of {width} rows")
+    check_down_tokens(experts, width, calibration)
     weights = method(experts, calibration, intermediate_dim, options)
     return refit_down(weights, experts.activation, calibration, ridge)

@@ -9,6 +9,9 @@ from ones_keras.gathering.expert_weights import hidden_units
 
 # Rows whose hidden units are in memory at a time.
 BLOCK = 4096
+# Least penalty, in mean squares of a hidden unit: above what rounding leaves in
+# a Gram matrix of units that do not vary, or not apart from each other.
+LEAST_RIDGE = 1e-10
 
 
 class Moments(NamedTuple):
@@ -19,12 +22,45 @@ class Moments(NamedTuple):
         cross: `(M, D)` float64. `sum h y^T`.
         hidden_mean: `(M,)` float64.
         output_mean: `(D,)` float64.
+        num_tokens: int.
     """
 
     gram: np.ndarray
     cross: np.ndarray
     hidden_mean: np.ndarray
     output_mean: np.ndarray
+    num_tokens: int
+
+    def of(self, units):
+        """The same of some of the hidden units."""
+        return self._replace(
+            gram=self.gram[np.ix_(units, units)],
+            cross=self.cross[units],
+            hidden_mean=self.hidden_mean[units],
+        )
+
+    def penalty(self, ridge):
+        """What is added to the diagonal of the Gram matrix.
+
+        `ridge` times the mean of that diagonal, or somewhat more than
+        rounding, if that is larger.
+        """
+        mean = np.trace(self.gram) / len(self.gram)
+        squares = mean + self.num_tokens * np.mean(self.hidden_mean**2)
+        # Hidden units that are all zero have neither.
+        return max(ridge * mean, LEAST_RIDGE * squares) or 1.0
+
+
+def least_down_tokens(experts, width):
+    """Equations enough for a column of the down kernel and its bias."""
+    return width + 1
+
+
+def check_down_tokens(experts, width, calibration):
+    """Raise a `ValueError` if there are fewer tokens than that."""
+    calibration.check_tokens(
+        least_down_tokens(experts, width), f"a down kernel of {width} rows"
+    )
 
 
 def moments(hidden_of, tokens, outputs):
@@ -51,7 +87,7 @@ def moments(hidden_of, tokens, outputs):
     output_mean = outputs.mean(0, dtype="float64")
     gram -= np.outer(hidden_sum, hidden_mean)
     cross -= np.outer(hidden_sum, output_mean)
-    return Moments(gram, cross, hidden_mean, output_mean)
+    return Moments(gram, cross, hidden_mean, output_mean, len(tokens))
 
 
 def solve_down(found, ridge):
@@ -65,10 +101,8 @@ def solve_down(found, ridge):
     Returns:
         `(M, D)` and `(D,)` float64 arrays.
     """
-    width = len(found.gram)
-    penalty = ridge * (np.trace(found.gram) / width or 1.0)
     gram = found.gram.copy()
-    gram[np.diag_indices(width)] += penalty
+    gram[np.diag_indices(len(gram))] += found.penalty(ridge)
     kernel = linalg.solve(gram, found.cross, assume_a="pos", overwrite_a=True)
     return kernel, found.output_mean - found.hidden_mean @ kernel
 

@@ -2,7 +2,12 @@ import numpy as np
 from absl import logging
 
 from ones_keras.gathering.expert_weights import hidden_units
-from ones_keras.gathering.least_squares_down import Moments, moments, solve_down
+from ones_keras.gathering.least_squares_down import (
+    check_down_tokens,
+    least_down_tokens,
+    moments,
+    solve_down,
+)
 from ones_keras.gathering.registry import register_method
 from ones_keras.gathering.scaling import check_scale
 from ones_keras.gathering.select_units import unit_scores
@@ -16,7 +21,9 @@ def _check(experts, intermediate_dim, ridge, max_candidates):
     check_width(experts, intermediate_dim)
 
 
-@register_method("matching_pursuit", check=_check)
+@register_method(
+    "matching_pursuit", check=_check, least_tokens=least_down_tokens
+)
 def matching_pursuit(
     experts,
     calibration,
@@ -46,7 +53,8 @@ def matching_pursuit(
         `DenseWeights`. Its details give the `units` kept of each expert.
 
     Raises:
-        ValueError: If there are fewer tokens than the width plus one.
+        ValueError: If an option or the width cannot be, or if there are fewer
+            tokens than the width plus one.
 
     References:
         - [Orthogonal least squares methods and their application to
@@ -55,7 +63,7 @@ def matching_pursuit(
     """
     _check(experts, intermediate_dim, ridge, max_candidates)
     width = intermediate_dim or experts.intermediate_dim
-    calibration.check_tokens(width + 1, f"a down kernel of {width} rows")
+    check_down_tokens(experts, width, calibration)
     units = np.arange(experts.num_experts * experts.intermediate_dim)
     max_candidates = max(max_candidates, width)
     if len(units) > max_candidates:
@@ -78,15 +86,7 @@ def matching_pursuit(
     )
     order = _pursue(found, width, ridge)
     chosen = np.sort(order)
-    kernel, bias = solve_down(
-        Moments(
-            found.gram[np.ix_(chosen, chosen)],
-            found.cross[chosen],
-            found.hidden_mean[chosen],
-            found.output_mean,
-        ),
-        ridge,
-    )
+    kernel, bias = solve_down(found.of(chosen), ridge)
     taken = take_units(experts, units[chosen], 1.0, bias)
     return taken._replace(down_kernel=kernel)
 
@@ -102,7 +102,7 @@ def _pursue(found, width, ridge):
     gram, cross = found.gram, found.cross.copy()
     # The penalty keeps units that the chosen ones explain from being divided
     # by nothing.
-    penalty = ridge * (np.trace(gram) / len(gram) or 1.0)
+    penalty = found.penalty(ridge)
     left = np.diag(gram) + penalty
     factors = np.zeros((len(gram), width))
     free = np.ones(len(gram), bool)

@@ -1,12 +1,15 @@
 import collections
 
 import keras
+import keras_hub
 import numpy as np
-from keras import ops
+from absl import logging
 
+from ones_keras.gathering.arrays import check_finite, to_bool, to_float32
 from ones_keras.gathering.calibration_batches import held_out, of_tokens
 from ones_keras.layers.record_inputs import record_inputs
 from ones_keras.metrics.agreement import AgreementSum
+from ones_keras.normalizing_operation import normalizing_operation
 from ones_keras.without_autograd import without_autograd
 
 
@@ -32,9 +35,7 @@ def measure_student(
     Returns:
         A dict from layer name to `|student - MoE| / |MoE|` in the Frobenius
         norm, the number of tokens of one layer (the most, if they differ), and
-        the `TeacherAgreement`: of a model with several outputs a dict from
-        where an output is to its agreement, and `None` where no output is
-        logits, an example each. Padding counts as a prediction.
+        the `agreement` of a `GatheringReport`.
 
     Raises:
         ValueError: If a layer gets no token, or one that is not finite.
@@ -42,7 +43,7 @@ def measure_student(
     squares = {name: np.zeros(2) for name in moe_layers}
     num_tokens = dict.fromkeys(moe_layers, 0)
     agreements = collections.defaultdict(AgreementSum)
-    for x, examples in batches:
+    for number, (x, examples) in enumerate(batches):
         use = held_out(examples) if held_out_only else examples == examples
         with (
             record_inputs(list(moe_layers.values())) as calls,
@@ -51,15 +52,12 @@ def measure_student(
         ):
             outputs = teacher(x, training=False)
             student_outputs = student(x, training=False)
-        for (path, logits), student_logits in zip(
-            keras.tree.flatten_with_path(outputs),
-            keras.tree.flatten(student_outputs),
-            strict=True,
-        ):
-            if _is_logits(logits, len(examples)):
-                agreements["/".join(map(str, path))].add(
-                    _float64(logits)[use], _float64(student_logits)[use]
-                )
+        masks = [call.mask for own in calls.values() for call in own]
+        masks = [to_bool(mask) for mask in masks if mask is not None]
+        for name, logits, own in _logits(teacher, outputs, student_outputs):
+            if len(logits) == len(examples):
+                used = _predictions(use, logits, masks)
+                agreements[name].add(logits[used], own[used])
         for name, layer in moe_layers.items():
             up = student_layers[f"{name}_up"]
             down = student_layers[f"{name}_down"]
@@ -69,14 +67,11 @@ def measure_student(
                 expected = _float64(moe_outputs)
                 used = of_tokens(use, len(expected))
                 if mask is not None:
-                    used &= ops.convert_to_numpy(mask).astype(bool)
+                    used &= to_bool(mask)
                 expected, found = expected[used], found[used]
-                if not np.isfinite(expected).all():
-                    raise ValueError(
-                        f"The outputs of the layer {name!r} are not finite on "
-                        "`calibration_data`: "
-                        f"{(~np.isfinite(expected)).sum()} values of a batch."
-                    )
+                check_finite(
+                    f"The outputs of the layer {name!r}", expected, number
+                )
                 squares[name] += [
                     np.sum((found - expected) ** 2),
                     np.sum(expected**2),
@@ -98,19 +93,63 @@ def measure_student(
         name: float(np.sqrt(error / total)) if total else None
         for name, (error, total) in squares.items()
     }
+    bad = [name for name, error in errors.items() if not _is_finite(error)]
+    if bad:
+        logging.warning(
+            "gather: what the student makes of the layers %s is not finite on "
+            "`calibration_data`, so the report says nothing of them.",
+            bad,
+        )
     found = {name: total.result() for name, total in agreements.items()}
-    # A single tensor has no path.
-    return errors, max(num_tokens.values()), found.get("", found) or None
-
-
-def _is_logits(outputs, num_examples):
+    found = {name: own for name, own in found.items() if _is_finite(own.kl)}
     return (
-        len(outputs.shape) >= 2
-        and outputs.shape[0] == num_examples
-        and outputs.shape[-1] > 1
+        {name: None if name in bad else own for name, own in errors.items()},
+        max(num_tokens.values()),
+        # A single tensor has no path.
+        found.get("", found) or None,
     )
 
 
+def _logits(teacher, outputs, student_outputs):
+    """The outputs of both models that are logits, as far as one can tell.
+
+    Yields:
+        Where the output is, as in `"masked_lm"` or `"0"`, empty for one that is
+        all the model returns, and the `(B, ..., C)` float64 arrays.
+    """
+    if isinstance(teacher, keras_hub.models.Backbone):
+        return  # Features, whichever shape they have.
+    for (path, logits), own, symbolic in zip(
+        keras.tree.flatten_with_path(outputs),
+        keras.tree.flatten(student_outputs),
+        keras.tree.flatten(teacher.output),
+        strict=True,
+    ):
+        if (
+            len(logits.shape) >= 2
+            and logits.shape[-1] > 1
+            and not normalizing_operation(symbolic)
+        ):
+            yield "/".join(map(str, path)), _float64(logits), _float64(own)
+
+
+def _predictions(use, logits, masks):
+    """Which predictions count, a bool array of the shape without classes.
+
+    Those of padding do not, where an output has one for each token of a MoE
+    layer.
+    """
+    shape = logits.shape[:-1]
+    used = np.broadcast_to(use.reshape(-1, *[1] * (len(shape) - 1)), shape)
+    for mask in masks:
+        if len(shape) > 1 and mask.size == used.size:
+            return used & mask.reshape(shape)
+    return used
+
+
+def _is_finite(value):
+    return value is None or np.isfinite(value)
+
+
 def _float64(tensor):
-    tensor = ops.cast(tensor, "float32")
-    return np.array(ops.convert_to_numpy(tensor), "float64")
+    return to_float32(tensor).astype("float64")

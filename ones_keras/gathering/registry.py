@@ -20,12 +20,15 @@ class Method(NamedTuple):
         check: callable or `None`. Given the `ExpertWeights`, `intermediate_dim`
             and the options, it raises a `ValueError` on any that cannot work,
             before the calibration.
+        least_tokens: callable or `None`. Given the `ExpertWeights` and the
+            width of the layer to make, the calibration tokens it takes.
     """
 
     name: str
     gather_layer: Callable | None
     copy_matched: bool = True
     check: Callable | None = None
+    least_tokens: Callable | None = None
 
     @property
     def _parameters(self):
@@ -40,7 +43,7 @@ class Method(NamedTuple):
             name: parameter.default
             for name, parameter in self._parameters.items()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-            and name != "intermediate_dim"
+            and name not in ("intermediate_dim", "progress")
         }
 
     @property
@@ -69,7 +72,17 @@ class Method(NamedTuple):
         if self.check is not None:
             self.check(experts, intermediate_dim, **{**self.options, **options})
 
-    def __call__(self, experts, calibration, intermediate_dim, options):
+    def tokens_needed(self, experts, intermediate_dim):
+        """How many calibration tokens of a layer there must be at least."""
+        if self.least_tokens is None:
+            return 0
+        return self.least_tokens(
+            experts, intermediate_dim or experts.intermediate_dim
+        )
+
+    def __call__(
+        self, experts, calibration, intermediate_dim, options, progress=None
+    ):
         """`DenseWeights` of one layer, with what the function takes of these.
 
         Args:
@@ -77,23 +90,30 @@ class Method(NamedTuple):
             calibration: `Calibration` or `None`.
             intermediate_dim: int or `None`, the width of an expert.
             options: dict.
+            progress: callable or `None`. Told the share that is done, in
+                [0, 1], by a method that takes long.
         """
         given = [experts]
         if self.needs_calibration:
             given.append(calibration)
         if intermediate_dim is not None:
             options = {**options, "intermediate_dim": intermediate_dim}
+        if "progress" in self._parameters:
+            options = {**options, "progress": progress}
         return self.gather_layer(*given, **options)
 
 
-def register_method(name, check=None):
+def register_method(name, check=None, least_tokens=None):
     """Make a function a gathering method, `gather(teacher, method=name)`.
 
     The function takes the `ExpertWeights` of one layer, and its options as
     keyword-only arguments, and returns `DenseWeights`. One that has a second
     argument called `calibration` is given a `Calibration` there, and then needs
     `gather(..., calibration_data=...)`. One with an option `intermediate_dim`,
-    `None` for the width of an expert, can make students of any width.
+    `None` for the width of an expert, can make students of any width, and one
+    with an option `progress` is given a callable or `None` there, for the share
+    of the layer that is done, in [0, 1]. What it returns has no gate: the
+    student's layers are plain ones.
 
     Args:
         name: string.
@@ -101,6 +121,10 @@ def register_method(name, check=None):
             is called with all options before the calibration, which may be
             long, and raises a `ValueError` on any that cannot work. Defaults
             to `None`.
+        least_tokens: callable or `None`. `least_tokens(experts, width)` is how
+            many calibration tokens of a layer the method cannot do without;
+            a smaller `calibration_tokens` is refused before the calibration.
+            Defaults to `None`.
 
     Returns:
         A decorator that registers a function and returns it.
@@ -123,7 +147,9 @@ def register_method(name, check=None):
     def register(function):
         if name in METHODS:
             logging.warning("The gathering method %r is replaced.", name)
-        METHODS[name] = Method(name, function, check=check)
+        METHODS[name] = Method(
+            name, function, check=check, least_tokens=least_tokens
+        )
         return function
 
     return register

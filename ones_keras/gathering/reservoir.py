@@ -17,8 +17,10 @@ class Reservoir:
         self.size = size
         self.seed = seed
         self._generators = {}
-        self._keys = np.zeros(0)
+        # The storage of all rows there can be; untouched, it takes no memory.
+        self._keys = np.empty(size)
         self._arrays = None
+        self._used = 0
 
     def add(self, arrays, stream=0):
         """Offer rows.
@@ -32,24 +34,33 @@ class Reservoir:
             stream, np.random.default_rng([self.seed, stream])
         )
         keys = generator.random(len(arrays[0]))
-        if len(self._keys) == self.size:
-            # Most of a long stream comes too late to stay.
-            early = keys < self._keys.max()
-            keys = keys[early]
-            arrays = tuple(array[early] for array in arrays)
-        if self._arrays is not None:
-            keys = np.concatenate([self._keys, keys])
-            arrays = tuple(
-                np.concatenate([kept, new])
-                for kept, new in zip(self._arrays, arrays, strict=True)
-            )
-        if len(keys) > self.size:
-            stay = np.argpartition(keys, self.size - 1)[: self.size]
-            keys = keys[stay]
-            arrays = tuple(array[stay] for array in arrays)
-        self._keys, self._arrays = keys, arrays
+        if self._arrays is None:
+            self._arrays = [
+                np.empty((self.size, *array.shape[1:]), array.dtype)
+                for array in arrays
+            ]
+        # Which of the rows there are and the new ones stay. The new ones take
+        # the places of those that do not, so that nothing kept is copied.
+        used = self._used
+        every = np.concatenate([self._keys[:used], keys])
+        stays = np.ones(len(every), bool)
+        if len(every) > self.size:
+            stays[np.argpartition(every, self.size)[self.size :]] = False
+        self._used = int(stays.sum())
+        places = np.concatenate(
+            [np.flatnonzero(~stays[:used]), np.arange(used, self._used)]
+        )
+        new = stays[used:]
+        self._keys[places] = keys[new]
+        for kept, array in zip(self._arrays, arrays, strict=True):
+            kept[places] = array[new]
 
     def rows(self):
-        """The sample in random order, a tuple of arrays; empty if none came."""
-        order = np.argsort(self._keys)
-        return tuple(array[order] for array in self._arrays or ())
+        """The sample in random order, a list of arrays; empty if none came.
+
+        The reservoir is empty then: its arrays go one by one as they are
+        brought in order.
+        """
+        order = np.argsort(self._keys[: self._used])
+        kept, self._arrays, self._used = self._arrays or [], None, 0
+        return [kept.pop(0)[order] for _ in range(len(kept))]

@@ -44,11 +44,13 @@ def select_experts(
         experts: `ExpertWeights`.
         calibration: `Calibration`.
         score: What an expert is worth: `"frequency"`, how often it is chosen;
-            `"cp"`, its mean gate where it is chosen; `"acp"`, that times the
-            root mean square of its output there; `"do_acp"`, greedily the
-            largest determinant of `sqrt(I_i I_j) S_ij`, with `I` the acp and
-            `S` the cosine similarity of the outputs over all tokens, so that
-            experts are also unlike each other. Defaults to `"do_acp"`.
+            `"cp"`, its mean gate where it is chosen (the source has the mean
+            router probability, which is the same unless gates are renormalized:
+            with `top_k=1` these are all 1); `"acp"`, that times the root mean
+            square of its output there; `"do_acp"`, greedily the largest
+            determinant of `sqrt(I_i I_j) S_ij`, with `I` the acp and `S` the
+            cosine similarity of the outputs over all tokens, so that experts
+            are also unlike each other. Defaults to `"do_acp"`.
         down_scale: Factor of the down kernels: `"count"`, one over the number
             of experts taken, or `"gate"`, each expert's mean gate over all
             tokens. Defaults to `"count"`, the source's.
@@ -58,6 +60,9 @@ def select_experts(
     Returns:
         `DenseWeights`. Its details give the `units` kept of each expert and
         the `experts` in the order they were taken.
+
+    Raises:
+        ValueError: If an option or the width is none there is.
 
     References:
         - [Pruning and Distilling Mixture-of-Experts into Dense Language

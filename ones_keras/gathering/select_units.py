@@ -25,6 +25,9 @@ def select_units(experts, calibration, *, intermediate_dim=None):
     Returns:
         `DenseWeights`. Its details give the `units` kept of each expert.
 
+    Raises:
+        ValueError: If there are fewer hidden units than the width.
+
     References:
         - Our own; the score is that of activation-aware pruning, as in
           [Wanda](https://arxiv.org/abs/2306.11695), squared

@@ -15,6 +15,9 @@ def sum_experts(experts, *, down_scale=1.0):
     Returns:
         `DenseWeights`.
 
+    Raises:
+        ValueError: If `down_scale` is not positive.
+
     References:
         - [One Student Knows All Experts Know](https://arxiv.org/abs/2201.10890),
           abstract; the formula is our reading

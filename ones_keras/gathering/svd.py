@@ -31,6 +31,9 @@ def svd_gather(experts, *, svd_ratio=0.75, scale="none"):
         `DenseWeights`. Its details give the `up_rank` and `down_rank` kept of
         each expert and the share of the singular values they hold.
 
+    Raises:
+        ValueError: If `svd_ratio` is not in (0, 1], or `scale` none of these.
+
     References:
         - [One Student Knows All Experts Know](https://arxiv.org/abs/2201.10890),
           Eq. 9-14

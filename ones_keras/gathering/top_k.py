@@ -29,6 +29,10 @@ def top_k_units(experts, *, down_scale=None, per_matrix=False):
     Returns:
         `DenseWeights`. Its details give the `units` kept of each expert.
 
+    Raises:
+        ValueError: If `down_scale` is not positive, or `per_matrix` is asked of
+            gated experts.
+
     References:
         - [One Student Knows All Experts Know](https://arxiv.org/abs/2201.10890),
           abstract; the formula is our reading

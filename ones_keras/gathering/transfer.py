@@ -71,6 +71,12 @@ def _shapes(stores):
 
 def set_dense_weights(student_layers, name, weights):
     """Put gathered weights into `<name>_up` and `<name>_down`."""
+    if weights.gate_kernel is not None:
+        raise ValueError(
+            f"The student's layer {name!r} has no gate. Received: gathered "
+            "weights with a `gate_kernel` of shape "
+            f"{weights.gate_kernel.shape}."
+        )
     student_layers[f"{name}_up"].set_weights(
         [weights.up_kernel, weights.up_bias]
     )

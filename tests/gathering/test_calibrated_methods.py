@@ -49,11 +49,22 @@ def scores_by_loop(experts, calibration):
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_experts_are_ranked_by_their_score(position, experts, calibration):
+def test_experts_are_ranked_by_their_score(position):
+    # The three scores give three orders.
+    experts = make_experts(seed=6)
+    calibration = calibrate_by_hand(experts)
     name = ("frequency", "cp", "acp")[position]
+    scores = scores_by_loop(experts, calibration)[position]
+    found = run(
+        "select_experts",
+        experts,
+        calibration,
+        score=name,
+        intermediate_dim=EXPERTS * HIDDEN,
+    )
+    assert found.details["experts"] == np.argsort(-scores).tolist()
     found = run("select_experts", experts, calibration, score=name)
     (best,) = found.details["experts"]
-    assert best == np.argmax(scores_by_loop(experts, calibration)[position])
     # A single expert, at one over one.
     np.testing.assert_array_equal(found.up_kernel, experts.up_kernel[best])
     np.testing.assert_array_equal(found.down_kernel, experts.down_kernel[best])
@@ -197,6 +208,20 @@ def test_units_of_an_idle_expert_are_not_kept():
         assert np.isfinite(found.down_kernel).all()
 
 
+def test_an_idle_expert_that_is_taken_all_the_same_is_said(caplog):
+    experts = make_experts()
+    calibration = calibrate_by_hand(experts, idle=[1])
+    found = run(
+        "select_experts",
+        experts,
+        calibration,
+        intermediate_dim=EXPERTS * HIDDEN,
+    )
+    assert found.details["experts"][-1] == 1
+    assert np.isfinite(found.down_kernel).all()
+    assert "[1] are taken although no calibration token" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
@@ -228,13 +253,22 @@ def test_bad_options_are_named(method, options, message, experts, calibration):
     [("least_squares", 9), ("matching_pursuit", 9), ("layer_fit", 16)],
 )
 def test_too_few_tokens_say_how_many_are_needed(method, needed, experts):
-    few = calibrate_by_hand(experts, num_tokens=needed - 1)
-    options = {}
+    many = calibrate_by_hand(experts, num_tokens=400)
+    options, given = {}, many
     if method == "layer_fit":
         options = {"start": "average", "steps": 1}
+        # Beside those that it holds out itself.
+        given, _ = many.split(10)
+    enough = np.isin(many.examples, given.examples[needed:], invert=True)
+    few = np.isin(many.examples, given.examples[needed - 1 :], invert=True)
     with pytest.raises(
         ValueError, match=rf"at least {needed} .*Received: {needed - 1} tokens"
     ):
-        run(method, experts, few, **options)
-    enough = calibrate_by_hand(experts, num_tokens=needed)
-    run(method, experts, enough, **options)
+        run(method, experts, many._rows(few), **options)
+    run(method, experts, many._rows(enough), **options)
+
+
+def test_layer_fit_needs_an_example_to_stop_by(experts, calibration):
+    training, _ = calibration.split(10)
+    with pytest.raises(ValueError, match=r"about 20 examples.*none of them"):
+        run("layer_fit", experts, training, start="average", steps=1)

@@ -153,6 +153,45 @@ def test_the_report_is_measured_on_what_was_held_out(teacher, images):
     np.testing.assert_allclose(report.agreement.kl, expected.kl, rtol=1e-3)
 
 
+def test_padding_is_left_out_of_the_report(rng):
+    model, tokens = token_teacher(), token_data(rng)
+    padded = np.pad(tokens, [(0, 0), (0, 9)])
+    _, report = gather(model, "average", tokens, return_report=True)
+    _, other = gather(model, "average", padded, return_report=True)
+    count = np.count_nonzero(tokens)
+    assert report.agreement.num_predictions == count
+    assert other.agreement.num_predictions == count
+    assert 0 < report.agreement.top_1 < 1
+    assert report.agreement.top_1 == other.agreement.top_1
+    assert report.agreement.kl == pytest.approx(other.agreement.kl, rel=1e-4)
+    assert report.layers[0].relative_error == pytest.approx(
+        other.layers[0].relative_error, rel=1e-4
+    )
+
+
+def test_what_is_no_logits_has_no_agreement(teacher, images):
+    _, report = gather(teacher.backbone, "average", images, return_report=True)
+    assert report.agreement is None
+    softmax = keras.Model(teacher.input, keras.layers.Softmax()(teacher.output))
+    _, report = gather(softmax, "average", images, return_report=True)
+    assert report.agreement is None
+    assert report.layers[0].relative_error > 0
+
+
+def test_a_student_that_overflows_has_no_numbers(images, caplog):
+    teacher = ones_keras.models.ViTImageClassifier.from_preset(
+        "widenet_vit_tiny", num_classes=3, num_layers=1, dtype="mixed_float16"
+    )
+    layer = teacher.get_layer("feed_forward")
+    layer.down_kernel.assign(500 * np.ones(layer.down_kernel.shape))
+    layer.up_bias.assign(np.ones(layer.up_bias.shape))
+    _, report = gather(teacher, "sum", images, return_report=True)
+    assert report.layers[0].relative_error is None
+    assert report.agreement is None
+    assert "['feed_forward'] is not finite" in caplog.text
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
 def test_agreement_of_every_output_that_is_logits(rng):
     tokens = keras.Input((6,), dtype="int32")
     x = keras.layers.Embedding(40, 4, embeddings_initializer="normal")(tokens)
@@ -265,9 +304,9 @@ def test_front_to_back_feeds_the_students_own_tokens(share, rng, seen):
 
 def test_progress_is_shown_with_its_bound(teacher, images, capsys):
     ones_keras.gather(teacher, "select_units", calibration_data=[images])
-    # 16384 tokens of 32 + 32 + 4 + 2 numbers of 4 bytes.
+    # 16384 tokens of 32 + 32 + 4 + 4 numbers of 4 bytes, and 32 again.
     shown = capsys.readouterr().out
-    assert "calibration (at most 4.4 MiB)  1 batches" in shown
+    assert "calibration (at most 6.5 MiB)  1 batches" in shown
     assert "select_units  1 of 1 layers" in shown
     gather(teacher, "select_units", images)
     assert not capsys.readouterr().out
@@ -301,6 +340,26 @@ def test_values_that_are_not_finite_are_named(teacher, images):
         gather(teacher, "select_units", [bad[:20], bad[20:]])
 
 
+def test_what_is_not_finite_is_named_where_it_is_held_out_too(
+    teacher, images, seen
+):
+    """Also without a report, and before a method that may take long."""
+    ((x, examples),) = CalibrationBatches(images)
+    bad = x.copy()
+    # Still held out by its checksum.
+    for row in np.flatnonzero(held_out(examples)):
+        for value in range(64):
+            bad[row, 0, 0], bad[row, 0, 1] = np.nan, value
+            ((_, found),) = CalibrationBatches(bad)
+            if held_out(found)[row]:
+                break
+    bad[~held_out(examples)] = x[~held_out(examples)]
+    assert np.isnan(bad).any()
+    with pytest.raises(ValueError, match=r"inputs of the layer .* NaN"):
+        gather(teacher, "spy", bad)
+    assert not seen
+
+
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
@@ -310,7 +369,6 @@ def test_values_that_are_not_finite_are_named(teacher, images):
         ("select_units", {"intermediate_dim": 129}, "at most .* 128"),
         ("select_units", {"calibration_tokens": 0}, "`calibration_tokens=0`"),
         ("svd", {"front_to_back": True}, "`front_to_back=True`"),
-        ("least_squares", {"calibration_tokens": 9}, "at least 33 .* 9 tok"),
         ("select_units", {"ridge": 1}, r"no option \['ridge'\]"),
     ],
 )
@@ -336,6 +394,12 @@ class Unread:
         ("matching_pursuit", {"max_candidates": 0}, "`max_candidates=0`"),
         ("least_squares", {"ridge": -1}, "`ridge=-1`"),
         ("least_squares", {"selection": "switch"}, "that gathers"),
+        (
+            "least_squares",
+            {"calibration_tokens": 9},
+            "at least 33 tok.*`calibration_tokens=9`",
+        ),
+        ("layer_fit", {"calibration_tokens": 63}, "at least 64 tok"),
         ("layer_fit", {"steps": 0}, "`steps=0`"),
         ("layer_fit", {"start": "svd", "intermediate_dim": 9}, "width only"),
         ("layer_fit", {"intermediate_dim": 129}, "at most .* 128"),
@@ -390,9 +454,15 @@ def test_a_preprocessor_comes_first(teacher, images, seen, monkeypatch):
     gather(teacher, "spy", images / 2)
     monkeypatch.setattr(teacher, "preprocess_samples", lambda x: x / 2)
     gather(teacher, "spy", images)
+    # As a preprocessor of a language model, that makes the labels too.
+    monkeypatch.setattr(
+        teacher, "preprocess_samples", lambda x: (x / 2, x, x > 0)
+    )
+    gather(teacher, "spy", images)
     # Held out by what came, so that it is another part of them.
-    plain, preprocessed = (set(own.tokens[:, 0].tolist()) for own in seen)
-    assert len(plain & preprocessed) > 0.5 * len(plain)
+    plain, *preprocessed = (set(own.tokens[:, 0].tolist()) for own in seen)
+    assert preprocessed[0] == preprocessed[1]
+    assert len(plain & preprocessed[0]) > 0.5 * len(plain)
 
 
 def test_one_width_does_not_fit_blocks_that_are_dense():
@@ -405,3 +475,31 @@ def test_one_width_does_not_fit_blocks_that_are_dense():
     )
     with pytest.raises(ValueError, match="`expert_every=2`"):
         gather(teacher, "select_units", Unread(), intermediate_dim=8)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_methods_that_look_at_data_in_half_precision(dtype, images):
+    teacher = ones_keras.models.ViTImageClassifier.from_preset(
+        "widenet_vit_tiny", num_classes=3, num_layers=2, dtype=dtype
+    )
+    errors = {}
+    for method in ("switch", "select_units", "least_squares"):
+        student, report = gather(teacher, method, images, return_report=True)
+        assert student.dtype_policy.name == dtype
+        errors[method] = report.layers[0].relative_error
+    assert errors["least_squares"] < 0.9 * errors["select_units"]
+    assert errors["least_squares"] < 0.9 * errors["switch"]
+
+
+def test_front_to_back_goes_on_from_the_first_fit(teacher, images):
+    _, report = gather(
+        teacher,
+        "layer_fit",
+        np.concatenate([images, 255 - images]),
+        front_to_back=True,
+        return_report=True,
+        steps=20,
+    )
+    (layer,) = report.layers
+    assert report.options["front_to_back"] is True
+    assert 0 < layer.details["fit_error"] <= layer.details["fit_error_before"]

@@ -334,3 +334,16 @@ def test_teachers_that_cannot_be_gathered():
         ones_keras.gather(keras.Model(inputs, Block()(x)))
     with pytest.raises(ValueError, match="functional"):
         ones_keras.gather(MoEFeedForward(2, 3))
+
+
+def test_a_gate_has_no_place_in_the_student(teacher):
+    @register_method("gated")
+    def gated(experts):
+        one = experts.expert(0)
+        return one._replace(gate_kernel=one.up_kernel, gate_bias=one.up_bias)
+
+    try:
+        with pytest.raises(ValueError, match=r"'feed_forward' has no gate"):
+            ones_keras.gather(teacher, "gated")
+    finally:
+        del METHODS["gated"]

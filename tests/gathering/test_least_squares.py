@@ -74,6 +74,44 @@ def test_ridge_is_the_penalised_regression(experts, calibration):
     np.testing.assert_allclose(found.down_kernel, kernel, atol=1e-4)
 
 
+@pytest.mark.parametrize("method", ["least_squares", "matching_pursuit"])
+def test_units_that_do_not_vary_are_no_trouble(method, experts, calibration):
+    """Their Gram matrix is what rounding leaves, of either sign."""
+    for token in calibration.tokens[:5]:
+        same = calibration._replace(
+            tokens=np.broadcast_to(token, calibration.tokens.shape),
+            outputs=np.broadcast_to(
+                calibration.outputs[0], calibration.outputs.shape
+            ),
+        )
+        found = run(method, experts, same)
+        error = squared_error(found, experts, same)
+        assert error < 1e-6 * np.sum(calibration.outputs**2)
+
+
+def test_units_that_are_the_same_are_no_trouble(calibration):
+    experts = make_experts(num_experts=1)
+    twice = experts._replace(
+        **{
+            name: np.concatenate([weight] * EXPERTS)
+            for name, weight in zip(
+                experts._fields[:4], experts[:4], strict=True
+            )
+        }
+    )
+    found = run(
+        "matching_pursuit",
+        twice,
+        calibration,
+        ridge=1e-30,
+        intermediate_dim=2 * HIDDEN,
+    )
+    single = run("matching_pursuit", experts, calibration, ridge=1e-30)
+    assert squared_error(found, twice, calibration) == pytest.approx(
+        squared_error(single, experts, calibration), rel=1e-3
+    )
+
+
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000), width=st.integers(1, 6))
 def test_matching_pursuit_takes_the_best_unit_each_time(seed, width):

@@ -1,5 +1,7 @@
 """The sample of tokens: bounded, seeded, uniform, whatever the batches."""
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,4 +52,22 @@ def test_streams_draw_from_generators_of_their_own():
 
 
 def test_nothing_offered_is_nothing_kept():
-    assert Reservoir(3, 0).rows() == ()
+    assert Reservoir(3, 0).rows() == []
+
+
+def test_memory_is_that_of_the_sample_and_one_array_more():
+    rows, dim = 2000, 100
+    stored = 8 * rows * (2 * dim + 1)
+    batches = np.ones((20, 500, dim))
+    tracemalloc.start()
+    try:
+        reservoir = Reservoir(rows, 0)
+        for batch in batches:
+            reservoir.add((batch, batch))
+        found = reservoir.rows()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 2
+    # And what of a batch is on its way.
+    assert stored < peak < stored + 8 * dim * (rows + 500)
