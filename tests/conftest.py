@@ -10,7 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-# `clear_session` collects garbage after each test; what was imported is none.
+import ones_keras  # noqa: F401
+
+# The collector of garbage need not look at what was imported.
 gc.freeze()
 
 SHARED_DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
@@ -20,6 +22,13 @@ def pytest_report_header():
     return f"keras {keras.__version__} on {keras.backend.backend()}"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _collected():
+    """Garbage is collected after each file; after each test it takes long."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     """Every test starts from the same random state and float32."""
@@ -27,7 +36,7 @@ def _seeded():
     policy = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(policy)
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
 
 
 @pytest.fixture

@@ -1,28 +1,37 @@
-"""Tools as users run them: in a process of their own."""
+"""Tools as `python tools/<name>.py` runs them, but in the test's process."""
 
-import os
 import pathlib
-import subprocess
+import runpy
 import sys
 
-import keras
 import pytest
+from absl import app, flags
 
 FOLDER = pathlib.Path(__file__).parents[2] / "tools"
 
 
-@pytest.fixture
-def run_tool():
-    """Runs `tools/<name>.py` with flags; its output, if it ends well."""
+def call(main):
+    """`app.run` without what it does to the process's logs and signals."""
+    main(flags.FLAGS(sys.argv))
 
-    def run(name, *flags, check=True):
-        done = subprocess.run(
-            [sys.executable, str(FOLDER / f"{name}.py"), *flags],
-            env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0 or not check, done.stderr
-        return done
+
+@pytest.fixture
+def run_tool(monkeypatch, capfd):
+    """Runs `tools/<name>.py` with flags; returns what it printed."""
+
+    def run(name, *arguments):
+        path = str(FOLDER / f"{name}.py")
+        capfd.readouterr()
+        before = set(flags.FLAGS)
+        with monkeypatch.context() as context:
+            context.setattr(sys, "argv", [path, *arguments])
+            context.syspath_prepend(str(FOLDER))
+            context.setattr(app, "run", call)
+            try:
+                runpy.run_path(path, run_name="__main__")
+            finally:
+                for flag in set(flags.FLAGS) - before:
+                    delattr(flags.FLAGS, flag)
+        return capfd.readouterr().out
 
     return run

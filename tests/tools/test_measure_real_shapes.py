@@ -17,7 +17,7 @@ def test_every_stage_has_its_row(run_tool, tmp_path, rng):
                     rng.integers(0, 256, size=(8, 8, 3)).astype(np.uint8),
                     scale=False,
                 )
-    done = run_tool(
+    printed = run_tool(
         "measure_real_shapes",
         f"--data_dir={tmp_path}",
         "--preset=widenet_vit_tiny",
@@ -26,7 +26,7 @@ def test_every_stage_has_its_row(run_tool, tmp_path, rng):
         "--steps=2",
         "--method=average",
     )
-    rows = re.findall(r"^\| (.+) \| ([\d.]+) \| (\d+) \|$", done.stdout, re.M)
+    rows = re.findall(r"^\| (.+) \| ([\d.]+) \| (\d+) \|$", printed, re.M)
     assert [name for name, _, _ in rows] == [
         "list the images",
         "build the teacher",
@@ -40,4 +40,4 @@ def test_every_stage_has_its_row(run_tool, tmp_path, rng):
     ]
     peaks = [int(peak) for _, _, peak in rows]
     assert peaks == sorted(peaks)
-    assert "predicts the same after loading" in done.stdout
+    assert "predicts the same after loading" in printed
