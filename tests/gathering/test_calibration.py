@@ -122,6 +122,44 @@ def test_statistics_by_hand_with_padding_and_pooled_depths(
     np.testing.assert_allclose(calibration.frequency.sum(), 1.0)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"renormalize_gates": True}, {"inference_capacity_factor": 0.5}],
+    ids=lambda options: next(iter(options)),
+)
+def test_gates_are_those_that_made_the_outputs(options, rng, seen):
+    """Divided by their sum, and 0 where an expert was full."""
+    inputs = keras.Input((6, 4))
+    layer = MoEFeedForward(3, 8, name="moe", activation="relu", **options)
+    teacher = keras.Model(inputs, layer(inputs))
+    teacher.set_weights([rng.normal(size=w.shape) for w in teacher.weights])
+    gather(teacher, "spy", rng.normal(size=(40, 6, 4)))
+    (calibration,) = seen
+    up, up_bias, down, down_bias = (
+        to_numpy(weight)
+        for weight in (
+            layer.up_kernel,
+            layer.up_bias,
+            layer.down_kernel,
+            layer.down_bias,
+        )
+    )
+    expected = sum(
+        calibration.gates[:, [e]]
+        * (
+            np.maximum(calibration.tokens @ up[e] + up_bias[e], 0) @ down[e]
+            + down_bias[e]
+        )
+        for e in range(3)
+    )
+    np.testing.assert_allclose(calibration.outputs, expected, atol=1e-4)
+    chosen = np.count_nonzero(calibration.gates, axis=1)
+    if "renormalize_gates" in options:
+        np.testing.assert_allclose(calibration.gates.sum(1), 1, rtol=1e-5)
+    else:
+        assert 0 < np.mean(chosen) < 2
+
+
 def test_tokens_kept_are_bounded_and_seeded(teacher, images, seen):
     for seed in (0, 0, 1):
         gather(teacher, "spy", images, calibration_tokens=50, seed=seed)
