@@ -3,6 +3,7 @@
 import pytest
 
 import ones_keras
+from ones_keras.gathering import METHODS, register_method
 from tests.gathering.expert_cases import calibrate_by_hand, make_experts
 
 
@@ -23,3 +24,22 @@ def experts():
 @pytest.fixture
 def calibration(experts):
     return calibrate_by_hand(experts)
+
+
+@pytest.fixture
+def images(rng):
+    return rng.uniform(0, 255, size=(40, 8, 8, 1)).astype("float32")
+
+
+@pytest.fixture
+def seen():
+    """Registers a method that keeps what it is given; a list of it."""
+    found = []
+
+    @register_method("spy")
+    def spy(experts, calibration):
+        found.append(calibration)
+        return experts.expert(0)
+
+    yield found
+    del METHODS["spy"]

@@ -1,65 +1,17 @@
 """The calibration pass and what `gather` makes of it."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
 
 import ones_keras
-from ones_keras.gathering import METHODS, register_method
 from ones_keras.gathering.calibration_batches import (
     CalibrationBatches,
     held_out,
 )
 from ones_keras.layers import MoEFeedForward
+from tests.gathering.token_cases import gather, token_data, token_teacher
 from tests.gradients import to_numpy
-
-
-@pytest.fixture
-def images(rng):
-    return rng.uniform(0, 255, size=(40, 8, 8, 1)).astype("float32")
-
-
-@pytest.fixture
-def seen():
-    """Registers a method that keeps what it is given; a list of it."""
-    found = []
-
-    @register_method("spy")
-    def spy(experts, calibration):
-        found.append(calibration)
-        return experts.expert(0)
-
-    yield found
-    del METHODS["spy"]
-
-
-def gather(teacher, method, data, **options):
-    return ones_keras.gather(
-        teacher, method, calibration_data=data, verbose=False, **options
-    )
-
-
-def token_teacher(share=True):
-    """Masked tokens through a MoE layer at two depths, or two of them."""
-    inputs = keras.Input((None,), dtype="int32")
-    x = keras.layers.Embedding(250, 4, mask_zero=True, name="embedding")(inputs)
-    first = MoEFeedForward(3, 6, name="first")
-    second = first if share else MoEFeedForward(3, 6, name="second")
-    x = keras.layers.Add(name="one")([x, first(x)])
-    x = keras.layers.Add(name="two")([x, second(x)])
-    model = keras.Model(inputs, keras.layers.Dense(5, name="head")(x))
-    rng = np.random.default_rng(0)
-    model.set_weights([rng.normal(0, 0.7, w.shape) for w in model.weights])
-    return model
-
-
-def token_data(rng):
-    # No token twice, so that one is told from another by its embedding.
-    tokens = 1 + rng.permutation(30 * 7).reshape(30, 7)
-    tokens[::3, 4:] = 0
-    return tokens
 
 
 def layer_calls(model, tokens):
@@ -168,96 +120,6 @@ def test_tokens_kept_are_bounded_and_seeded(teacher, images, seen):
     assert seen[0].num_tokens > 500
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 0
-
-
-def test_the_report_is_measured_on_what_was_held_out(teacher, images):
-    student, report = gather(
-        teacher, "select_units", images, return_report=True
-    )
-    # 40 images of 16 tokens at two depths, of which a part only.
-    assert 32 <= report.report_tokens < 0.5 * 40 * 32
-    assert report.report_tokens % 32 == 0
-    assert len(report.layers[0].details["units"]) == 4
-    assert sum(report.layers[0].details["units"]) == 32
-    np.testing.assert_allclose(sum(report.layers[0].details["load"]), 1.0)
-    held_out = report.agreement.num_predictions
-    assert held_out == report.report_tokens // 32
-    assert "agreement with the teacher" in str(report)
-    # The same of all images, for a method that has seen none.
-    student, report = gather(teacher, "average", images, return_report=True)
-    expected = ones_keras.metrics.teacher_agreement(teacher, student, images)
-    assert report.agreement.num_predictions == 40
-    assert report.agreement.top_1 == expected.top_1
-    np.testing.assert_allclose(report.agreement.kl, expected.kl, rtol=1e-3)
-
-
-def test_padding_is_left_out_of_the_report(rng):
-    model, tokens = token_teacher(), token_data(rng)
-    padded = np.pad(tokens, [(0, 0), (0, 9)])
-    _, report = gather(model, "average", tokens, return_report=True)
-    _, other = gather(model, "average", padded, return_report=True)
-    count = np.count_nonzero(tokens)
-    assert report.agreement.num_predictions == count
-    assert other.agreement.num_predictions == count
-    assert 0 < report.agreement.top_1 < 1
-    assert report.agreement.top_1 == other.agreement.top_1
-    assert report.agreement.kl == pytest.approx(other.agreement.kl, rel=1e-4)
-    assert report.layers[0].relative_error == pytest.approx(
-        other.layers[0].relative_error, rel=1e-4
-    )
-
-
-def test_what_is_no_logits_has_no_agreement(teacher, images):
-    _, report = gather(teacher.backbone, "average", images, return_report=True)
-    assert report.agreement is None
-    softmax = keras.Model(teacher.input, keras.layers.Softmax()(teacher.output))
-    _, report = gather(softmax, "average", images, return_report=True)
-    assert report.agreement is None
-    assert report.layers[0].relative_error > 0
-
-
-def test_a_student_that_overflows_has_no_numbers(images, caplog):
-    teacher = ones_keras.models.ViTImageClassifier.from_preset(
-        "widenet_vit_tiny", num_classes=3, num_layers=1, dtype="mixed_float16"
-    )
-    layer = teacher.get_layer("feed_forward")
-    layer.down_kernel.assign(500 * np.ones(layer.down_kernel.shape))
-    layer.up_bias.assign(np.ones(layer.up_bias.shape))
-    _, report = gather(teacher, "sum", images, return_report=True)
-    assert report.layers[0].relative_error is None
-    assert report.agreement is None
-    assert "['feed_forward'] is not finite" in caplog.text
-    json.dumps(report.to_dict(), allow_nan=False)
-
-
-def test_agreement_of_every_output_that_is_logits(rng):
-    tokens = keras.Input((6,), dtype="int32")
-    x = keras.layers.Embedding(40, 4, embeddings_initializer="normal")(tokens)
-    x = MoEFeedForward(3, 8, name="moe")(x)
-    pooled = keras.layers.GlobalAveragePooling1D()(x)
-    teacher = keras.Model(
-        tokens,
-        {
-            "words": keras.layers.Dense(5)(x),
-            "order": keras.layers.Dense(2)(pooled),
-            "length": keras.layers.Dense(1)(pooled),
-        },
-    )
-    teacher.set_weights(
-        [rng.normal(size=w.shape) * (w.ndim > 1) for w in teacher.get_weights()]
-    )
-    data = rng.integers(0, 40, (30, 6))
-    student, report = gather(teacher, "average", data, return_report=True)
-    assert list(report.agreement) == ["order", "words"]
-    ours, theirs = (m.predict(data, verbose=0) for m in (student, teacher))
-    for name, found in report.agreement.items():
-        hits = ours[name].argmax(-1) == theirs[name].argmax(-1)
-        assert found.num_predictions == hits.size
-        assert found.top_1 == np.mean(hits) < 1
-        assert f"before training, {name}: {found}" in str(report)
-    assert json.loads(json.dumps(report.to_dict()))["agreement"].keys() == (
-        report.agreement.keys()
-    )
 
 
 @pytest.mark.parametrize("width", [8, 48])
@@ -369,102 +231,6 @@ def test_an_expert_without_tokens_is_said(images, caplog, teacher):
     assert f"experts {idle.tolist()} of 'feed_forward'" in message
 
 
-def test_values_that_are_not_finite_are_named(teacher, images):
-    bad = images.copy()
-    bad[33] = np.nan
-    with pytest.raises(
-        ValueError, match=r"inputs of the layer 'feed_forward'.*512 NaN.*"
-    ):
-        gather(teacher, "select_units", [bad[:20], bad[20:]])
-
-
-def test_what_is_not_finite_is_named_where_it_is_held_out_too(
-    teacher, images, seen
-):
-    """Also without a report, and before a method that may take long."""
-    ((x, examples),) = CalibrationBatches(images)
-    bad = x.copy()
-    # Still held out by its checksum.
-    for row in np.flatnonzero(held_out(examples)):
-        for value in range(64):
-            bad[row, 0, 0], bad[row, 0, 1] = np.nan, value
-            ((_, found),) = CalibrationBatches(bad)
-            if held_out(found)[row]:
-                break
-    bad[~held_out(examples)] = x[~held_out(examples)]
-    assert np.isnan(bad).any()
-    with pytest.raises(ValueError, match=r"inputs of the layer .* NaN"):
-        gather(teacher, "spy", bad)
-    assert not seen
-
-
-@pytest.mark.parametrize(
-    ("method", "options", "message"),
-    [
-        ("least_squares", {"data": None}, "needs `calibration_data`"),
-        ("svd", {"intermediate_dim": 8}, "width only.*select_units"),
-        ("select_units", {"intermediate_dim": 0}, "`intermediate_dim=0`"),
-        ("select_units", {"intermediate_dim": 129}, "at most .* 128"),
-        ("select_units", {"calibration_tokens": 0}, "`calibration_tokens=0`"),
-        ("svd", {"front_to_back": True}, "`front_to_back=True`"),
-        ("select_units", {"ridge": 1}, r"no option \['ridge'\]"),
-    ],
-)
-def test_bad_arguments_are_named(method, options, message, teacher, images):
-    data = options.pop("data", images)
-    with pytest.raises(ValueError, match=message):
-        gather(teacher, method, data, return_report=True, **options)
-
-
-class Unread:
-    """Calibration data that must not be looked at yet."""
-
-    def __iter__(self):
-        raise AssertionError("The calibration has begun.")
-
-
-@pytest.mark.parametrize(
-    ("method", "options", "message"),
-    [
-        ("frequency_average", {"down_scale": -1}, "`down_scale=-1`"),
-        ("select_experts", {"score": "use"}, "`score='use'`"),
-        ("select_units", {"intermediate_dim": 129}, "at most .* 128"),
-        ("matching_pursuit", {"max_candidates": 0}, "`max_candidates=0`"),
-        ("least_squares", {"ridge": -1}, "`ridge=-1`"),
-        ("least_squares", {"selection": "switch"}, "that gathers"),
-        (
-            "least_squares",
-            {"calibration_tokens": 9},
-            "at least 33 tok.*`calibration_tokens=9`",
-        ),
-        ("layer_fit", {"calibration_tokens": 63}, "at least 64 tok"),
-        ("layer_fit", {"steps": 0}, "`steps=0`"),
-        ("layer_fit", {"start": "svd", "intermediate_dim": 9}, "width only"),
-        ("layer_fit", {"intermediate_dim": 129}, "at most .* 128"),
-        ("layer_fit", {"seed": -1}, "`seed=-1`"),
-        ("layer_fit", {"seed": None}, "`seed=None`"),
-    ],
-)
-def test_bad_options_are_named_before_the_pass(
-    method, options, message, teacher
-):
-    with pytest.raises(ValueError, match=message):
-        gather(teacher, method, Unread(), **options)
-
-
-def test_data_that_cannot_serve_is_refused(teacher, images, seen):
-    with pytest.raises(ValueError, match="several times"):
-        gather(teacher, "spy", iter([images]))
-    with pytest.raises(ValueError, match="at least one token"):
-        gather(teacher, "spy", images[:0])
-    lucky = [
-        x[~held_out(examples)] for x, examples in CalibrationBatches(images)
-    ]
-    with pytest.raises(ValueError, match="none of them held out"):
-        gather(teacher, "spy", lucky, return_report=True)
-    assert not seen
-
-
 def test_what_is_held_out_is_not_seen(teacher, images, seen):
     ((x, examples),) = CalibrationBatches(images)
     gather(teacher, "spy", images)
@@ -473,19 +239,6 @@ def test_what_is_held_out_is_not_seen(teacher, images, seen):
     np.testing.assert_array_equal(with_all.tokens, without.tokens)
     assert not held_out(with_all.examples).any()
     assert set(with_all.examples) == set(examples[~held_out(examples)])
-
-
-def test_values_that_are_not_finite_in_weights_or_report(teacher, images):
-    bad = images.copy()
-    bad[:, 0, 0] = np.nan
-    with pytest.raises(ValueError, match="'feed_forward' are not finite"):
-        gather(teacher, "average", bad, return_report=True)
-    layer = teacher.get_layer("feed_forward")
-    kernel = to_numpy(layer.up_kernel)
-    kernel[1, 2, 3] = np.inf
-    layer.up_kernel.assign(kernel)
-    with pytest.raises(ValueError, match=r"up_kernel of the layer .*: 1 of"):
-        ones_keras.gather(teacher, "average")
 
 
 def test_a_preprocessor_comes_first(teacher, images, seen, monkeypatch):
@@ -501,18 +254,6 @@ def test_a_preprocessor_comes_first(teacher, images, seen, monkeypatch):
     plain, *preprocessed = (set(own.tokens[:, 0].tolist()) for own in seen)
     assert preprocessed[0] == preprocessed[1]
     assert len(plain & preprocessed[0]) > 0.5 * len(plain)
-
-
-def test_one_width_does_not_fit_blocks_that_are_dense():
-    teacher = ones_keras.models.ViTImageClassifier.from_preset(
-        "widenet_vit_tiny",
-        num_classes=3,
-        num_layers=2,
-        share_layers=False,
-        expert_every=2,
-    )
-    with pytest.raises(ValueError, match="`expert_every=2`"):
-        gather(teacher, "select_units", Unread(), intermediate_dim=8)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
