@@ -57,7 +57,7 @@ def fit(model, batches, loss, settings, progress):
     """
     model.compile(
         optimizer=make_optimizer(
-            settings, settings.steps, settings.learning_rate
+            settings, settings.steps, settings.learning_rate, model
         ),
         loss=loss,
     )

@@ -26,7 +26,7 @@ def train(model, images, settings, *, steps, learning_rate, seed, progress):
     """
     evaluations = min(settings.evaluations, steps)
     model.compile(
-        optimizer=make_optimizer(settings, steps, learning_rate),
+        optimizer=make_optimizer(settings, steps, learning_rate, model),
         loss=_loss(settings),
         metrics=["accuracy"],
     )

@@ -4,15 +4,18 @@ import keras
 import numpy as np
 
 import ones_keras
+from ones_keras.training.is_bias import is_bias
 
 
-def make_optimizer(settings, steps, learning_rate):
+def make_optimizer(settings, steps, learning_rate, model):
     """The optimizer of a training of so many steps.
 
     Args:
         settings: `TrainingSettings`.
         steps: int. Training steps.
         learning_rate: float. Peak of the schedule.
+        model: `keras.Model`. What it will train. Its biases and its scales and
+            offsets of normalisation do not decay.
     """
     schedule = ones_keras.training.LinearWarmupDecay(
         learning_rate, steps, int(steps * settings.warmup_share)
@@ -24,7 +27,9 @@ def make_optimizer(settings, steps, learning_rate):
     optimizer = keras.optimizers.AdamW(
         schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.exclude_from_weight_decay(
+        var_list=[v for v in model.trainable_variables if is_bias(v)]
+    )
     return optimizer
 
 

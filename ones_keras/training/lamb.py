@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from ones_keras.training.is_bias import is_bias
+
 
 @keras.saving.register_keras_serializable(package="ones_keras")
 class Lamb(keras.optimizers.Optimizer):
@@ -19,8 +21,8 @@ class Lamb(keras.optimizers.Optimizer):
 
     Biases and the scales and offsets of normalisation layers are excluded
     from the decay *and* from the rescaling, as in the authors' code: those
-    are the variables of at most one axis, and those with "bias" in the name,
-    which are the biases of an expert bank, of shape `(num_experts, dim)`.
+    are the variables of at most one axis, and those with a "bias" in their
+    path, as the biases of an expert bank, of shape `(num_experts, dim)`.
     `exclude_from_weight_decay()` excludes more, again from both.
 
     The norms are taken over a whole variable. A bank of experts of shape
@@ -111,11 +113,7 @@ class Lamb(keras.optimizers.Optimizer):
         """Does nothing: the decay is part of `update_step`."""
 
     def _is_excluded(self, variable):
-        return (
-            len(variable.shape) <= 1
-            or "bias" in variable.name
-            or not self._use_weight_decay(variable)
-        )
+        return is_bias(variable) or not self._use_weight_decay(variable)
 
     def get_config(self):
         config = super().get_config()

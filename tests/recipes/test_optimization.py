@@ -1,13 +1,44 @@
 import importlib
+import types
 
 import keras
 import numpy as np
 import pytest
 
+import ones_keras
+
 
 @pytest.fixture
 def optimization(recipes_on_path):
     return importlib.import_module("optimization")
+
+
+@pytest.mark.parametrize("name", ["adamw", "lamb"])
+def test_biases_do_not_decay(optimization, name):
+    """Nor the one of a masked language model, the row of an embedding."""
+    settings = types.SimpleNamespace(
+        optimizer=name, weight_decay=1.0, warmup_share=0.0
+    )
+    model = ones_keras.models.AlbertMaskedLM.from_preset(
+        "widenet_albert_tiny", vocabulary_size=9, num_layers=1
+    )
+    model.set_weights([np.ones(w.shape) for w in model.get_weights()])
+    optimizer = optimization.make_optimizer(settings, 100, 0.1, model)
+    variables = model.trainable_variables
+    optimizer.apply([0 * variable for variable in variables], variables)
+    decayed = {
+        variable.path
+        for variable in variables
+        if not np.allclose(keras.ops.convert_to_numpy(variable), 1)
+    }
+    kernels = {
+        variable.path
+        for variable in variables
+        if variable.path.rpartition("/")[2]
+        in ("kernel", "embeddings", "up_kernel", "down_kernel", "router_kernel")
+    }
+    assert kernels - decayed == {"masked_lm_bias/embeddings"}
+    assert decayed < kernels
 
 
 @pytest.mark.parametrize("sign", [1, -1])
