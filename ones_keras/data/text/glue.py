@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import pathlib
 from typing import NamedTuple
 
@@ -134,7 +135,8 @@ def read_glue(path, task):
     read = _json_rows if path.suffix == ".jsonl" else _tsv_rows
     first, second, labels = [], [], []
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        # MRPC's file begins with a byte order mark.
+        with open(path, encoding="utf-8-sig", newline="") as file:
             for number, row in read(file, task):
                 try:
                     first.append(_text(row, task.first))
@@ -213,6 +215,8 @@ def _tsv_rows(file, task):
 
 def _json_rows(file, task):
     for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
         except ValueError as error:
@@ -239,7 +243,13 @@ def _text(row, name):
 def _label(row, task):
     label = _column(row, task.label)
     if not task.labels:
-        return float(label)
+        try:
+            number = float(label)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"the label must be a number, not {label!r}")
+        return number
     # As their number too, in JSON.
     known = {name: index for index, name in enumerate(task.labels)}
     known.update({str(index): index for index in range(len(task.labels))})

@@ -13,8 +13,8 @@ ROWS = {
     "CoLA": "gj04\t1\t\tOur friends \"won't buy this analysis.\n",
     "SST-2": "sentence\tlabel\nhide new secretions \t0\n",
     "MRPC": (
-        "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t70\t71\tHe said .\t"
-        'He " told .\n'
+        "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
+        '1\t70\t71\tHe said .\tHe " told .\n'
     ),
     "STS-B": (
         "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1"
@@ -69,7 +69,7 @@ def test_json_lines(tmp_path):
         {"premise": "A", "hypothesis": "B", "label": "neutral"},
         {"sentence1": "C", "sentence2": "D", "label": 2},
     ]
-    path.write_text("\n".join(map(json.dumps, rows)))
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
     found = read_glue(path, "MNLI")
     assert found.first == ["A", "C"]
     assert found.second == ["B", "D"]
@@ -104,6 +104,16 @@ def test_bad_rows_are_named(content, message, tmp_path):
     with pytest.raises(ValueError, match=message) as raised:
         read_glue(path, "SST-2")
     assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize("score", ["null", '"nan"', '"much"'])
+def test_scores_that_are_no_numbers_are_named(score, tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_text(
+        f'{{"sentence1": "A", "sentence2": "B", "score": {score}}}\n'
+    )
+    with pytest.raises(ValueError, match=r"row 1: the label must be a number"):
+        read_glue(path, "STS-B")
 
 
 def test_bad_files_are_named(tmp_path):
