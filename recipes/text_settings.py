@@ -1,6 +1,7 @@
 """What a run of the text recipe is made of, and the named configurations."""
 
 import dataclasses
+import math
 from typing import ClassVar
 
 import settings
@@ -95,14 +96,14 @@ class TextSettings(TrainingSettings):
         for name in ("fine_tune_steps", "num_layers", "num_experts"):
             if getattr(self, name) < 0:
                 refuse(name, getattr(self, name), "0 or more")
-        if self.fine_tune_learning_rate <= 0:
+        if not 0 < self.fine_tune_learning_rate < math.inf:
             refuse(
                 "fine_tune_learning_rate",
                 self.fine_tune_learning_rate,
                 "positive",
             )
         # The stream of text is not taken up in the middle of a stretch.
-        for name in ("teacher_steps", "student_steps"):
+        for name in ("teacher_steps", "student_steps", "fine_tune_steps"):
             if getattr(self, name) % self.evaluations:
                 refuse(
                     name,

@@ -6,6 +6,7 @@ from optimization import KeepBest, make_optimizer
 from scipy import special
 
 OUTPUTS = ("masked_lm", "sentence_order")
+_ROWS = 4096
 
 
 def pretrain(
@@ -29,7 +30,7 @@ def pretrain(
         masked token.
     """
     model.compile(
-        optimizer=make_optimizer(settings, steps, learning_rate),
+        optimizer=make_optimizer(settings, steps, learning_rate, model),
         # Of places without a mask there is no loss, nor a share in the mean.
         loss={
             name: keras.losses.SparseCategoricalCrossentropy(
@@ -74,7 +75,7 @@ def fine_tune(model, train, validation, settings, *, seed, progress):
     steps = settings.fine_tune_steps
     model.compile(
         optimizer=make_optimizer(
-            settings, steps, settings.fine_tune_learning_rate
+            settings, steps, settings.fine_tune_learning_rate, model
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
@@ -127,9 +128,9 @@ def masked_lm_scores(model, batches, teacher=None):
         teacher: model or `None`. To be compared with.
 
     Returns:
-        Dict: `nats` a masked token, `accuracy` of the tokens, `order` of the
-        segments and, with a teacher, the share of `agreement` with its first
-        choices.
+        Dict: `nats` a masked token, `accuracy` of the tokens, that of the
+        `order` of the segments that have one (`None` without any) and, with a
+        teacher, the share of `agreement` with its first choices.
     """
     total = dict.fromkeys(("nats", "accuracy", "agreement"), 0.0)
     count, orders = 0, []
@@ -138,19 +139,26 @@ def masked_lm_scores(model, batches, teacher=None):
         used = np.asarray(weights["masked_lm"]) > 0
         labels = np.asarray(y["masked_lm"])[used]
         outputs = model.predict_on_batch(x)
-        logits = np.asarray(outputs["masked_lm"], "float64")[used]
+        logits = np.asarray(outputs["masked_lm"])[used]
         choices = logits.argmax(-1)
-        own = special.log_softmax(logits, -1)[np.arange(len(labels)), labels]
-        total["nats"] -= own.sum()
+        # In pieces, as there may be gigabytes of them in float64.
+        for start in range(0, len(labels), _ROWS):
+            rows = logits[start : start + _ROWS].astype("float64")
+            own = labels[start : start + _ROWS]
+            total["nats"] += special.logsumexp(rows, -1).sum()
+            total["nats"] -= rows[np.arange(len(own)), own].sum()
         total["accuracy"] += np.sum(choices == labels)
         if teacher is not None:
             others = teacher.predict_on_batch(x)["masked_lm"]
             others = np.asarray(others)[used].argmax(-1)
             total["agreement"] += np.sum(choices == others)
         count += len(labels)
+        ordered = np.asarray(weights["sentence_order"]) > 0
         order = np.asarray(outputs["sentence_order"]).argmax(-1)
-        orders.append(order == np.asarray(y["sentence_order"]))
+        right = order == np.asarray(y["sentence_order"])
+        orders.append(right[ordered])
     found = {name: float(value / count) for name, value in total.items()}
     if teacher is None:
         del found["agreement"]
-    return {**found, "order": float(np.concatenate(orders).mean())}
+    orders = np.concatenate(orders)
+    return {**found, "order": float(orders.mean()) if len(orders) else None}

@@ -3,6 +3,7 @@
 import itertools
 import re
 
+_UNKNOWN = re.compile(r"^<unk> ?| <unk>")
 _TITLE = re.compile(r"^\s*=\s[^=].*\s=\s*$")
 
 
@@ -30,7 +31,8 @@ def wikitext_articles(lines):
     """Articles of WikiText, from one title to the next.
 
     A title stands between blank lines, which tells it from formulae. Joins
-    again what WikiText has split: ` @-@ `, ` @,@ ` and ` @.@ `.
+    again what WikiText has split: ` @-@ `, ` @,@ ` and ` @.@ `. Its `<unk>`, a
+    twentieth of the words, is left out: there is nothing in it to be learned.
 
     Args:
         lines: iterable of strings.
@@ -45,7 +47,8 @@ def wikitext_articles(lines):
             yield "\n".join(article)
             article = []
         if line.strip():
-            article.append(re.sub(r" @([-,.])@ ", r"\1", line.strip()))
+            text = re.sub(r" @([-,.])@ ", r"\1", line.strip())
+            article.append(_UNKNOWN.sub("", text))
         before, line = line, after
     if article:
         yield "\n".join(article)

@@ -17,6 +17,8 @@ class SegmentPairs(NamedTuple):
         padding_mask: int32. 0 on padding.
         ordinary: bool. Neither special nor padding.
         swapped: int32 of shape `(B,)`. 1 where the segments changed places.
+        whole: bool of shape `(B,)`. Whether both segments are whole sentences:
+            of others the torn ends tell which was first.
     """
 
     token_ids: tf.Tensor
@@ -24,6 +26,7 @@ class SegmentPairs(NamedTuple):
     padding_mask: tf.Tensor
     ordinary: tf.Tensor
     swapped: tf.Tensor
+    whole: tf.Tensor
 
 
 def pair_segments(token_ids, sentence_starts, tokenizer, seed):
@@ -34,7 +37,8 @@ def pair_segments(token_ids, sentence_starts, tokenizer, seed):
 
     Args:
         token_ids: int32 of shape `(B, W)`. Consecutive text of two tokens or
-            more, -1 after its end.
+            more, -1 after its end. Text that begins with a sentence and has
+            another one must end with a sentence.
         sentence_starts: bool of shape `(B, W)`.
         tokenizer: `TextTokenizer`.
         seed: int tensor of shape `(2,)`.
@@ -87,4 +91,6 @@ def pair_segments(token_ids, sentence_starts, tokenizer, seed):
         padding_mask=tf.cast(real, "int32"),
         ordinary=ordinary,
         swapped=swapped[:, 0],
+        whole=sentence_starts[:, 0]
+        & tf.reduce_any(sentence_starts & inside, axis=1),
     )

@@ -1,6 +1,7 @@
 """What every corpus offers, wherever its documents come from."""
 
 import dataclasses
+import functools
 import itertools
 from typing import Any
 
@@ -32,11 +33,13 @@ class TextCorpus:
     - `y`: int32 `masked_lm` of shape `(B, P)`, the tokens that were there, and
       `sentence_order` of shape `(B,)`, 1 where the segments were swapped;
     - `sample_weight`: float32 of the same names and shapes, 0 at places of
-      `masked_lm` that are not used.
+      `masked_lm` that are not used and where there is no order to be told.
 
-    A sequence is consecutive text of one document, cut in two before one of
-    its sentences; the parts of half of the sequences change places. Its words
-    are masked as `mask_spans` says, differently each time.
+    A sequence is as many whole sentences of one document as have room, cut in
+    two before one of them; the parts of half of the sequences change places.
+    Where that cannot be, as there is but one sentence or one is longer than a
+    sequence, the torn ends would tell the order, so its weight is 0. Words are
+    masked as `mask_spans` says, differently each time.
 
     The batches are `tf.data.Dataset`s, which `fit` takes on every Keras
     backend; pass it `shuffle=False`. Documents are read, tokenised and
@@ -119,11 +122,16 @@ class TextCorpus:
 
         # No more than an epoch: its texts would be shuffled with the next one.
         first = _texts(self.train_split.documents, tokenizer, sequence_length)
-        buffer = self._count(first.take(_SHUFFLED_TEXTS), self.train_split)
+        buffer = self._count(
+            first.unbatch().take(_SHUFFLED_TEXTS), self.train_split
+        )
         batches = (
             _texts(documents, tokenizer, sequence_length)
-            .shuffle(buffer, seed=seed)
-            .batch(batch_size, drop_remainder=True)
+            .rebatch(buffer)
+            .enumerate()
+            .map(functools.partial(_shuffled, seed))
+            .prefetch(1)
+            .rebatch(batch_size, drop_remainder=True)
             .enumerate()
             .skip(start_step)
         )
@@ -148,7 +156,7 @@ class TextCorpus:
     def _evaluation(self, split, tokenizer, batch_size, sequence_length):
         self._check(batch_size, sequence_length)
         texts = _texts(split.documents, tokenizer, sequence_length)
-        batches = texts.batch(batch_size).enumerate()
+        batches = texts.rebatch(batch_size).enumerate()
         count = self._count(batches, split)
         return _examples(batches, count, tokenizer, _EVALUATION_SEED)
 
@@ -175,7 +183,10 @@ class TextCorpus:
 
 
 def _texts(documents, tokenizer, sequence_length):
-    """Dataset of `(token_ids, sentence_starts)` for `pair_segments`."""
+    """Dataset of `(token_ids, sentence_starts)` for `pair_segments`.
+
+    A batch is what a document gives.
+    """
     width = sequence_length - NUM_SPECIAL
 
     def cut(document):
@@ -183,17 +194,19 @@ def _texts(documents, tokenizer, sequence_length):
             tf.strings.regex_replace(document, _SENTENCE_END, "\\1\n"), "\n"
         )
         found = tokenizer(sentences)
-        rows = -(-tf.size(found.values) // width)
-        missing = rows * width - tf.size(found.values)
-        ids = tf.pad(found.values, [[0, missing]], constant_values=-1)
         starts = tf.scatter_nd(
             found.row_starts()[:, None],
             tf.ones_like(found.row_starts(), "int32"),
             # Sentences without tokens at the end start behind the last one.
-            tf.cast(tf.shape(ids) + 1, "int64"),
+            tf.size(found.values, "int64")[None] + 1,
         )[:-1]
-        ids = tf.reshape(ids, (rows, width))
-        starts = tf.reshape(starts > 0, (rows, width))
+        rows = _window_starts(found, width)
+        ids, starts = (
+            tf.RaggedTensor.from_row_starts(values, rows).to_tensor(
+                default, shape=(None, width)
+            )
+            for values, default in ((found.values, -1), (starts > 0, False))
+        )
         long_enough = tf.reduce_sum(tf.cast(ids >= 0, "int32"), axis=1) >= (
             _FEWEST_TOKENS
         )
@@ -203,7 +216,48 @@ def _texts(documents, tokenizer, sequence_length):
         documents, output_signature=tf.TensorSpec((), "string")
     )
     dataset = dataset.map(cut, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.unbatch()
+    return dataset.filter(lambda ids, starts: tf.shape(ids)[0] > 0)
+
+
+def _window_starts(sentences, width):
+    """Where the windows of a document begin, int64.
+
+    Before the last sentence that begins in reach of the one before, or, where
+    one is too long, within it.
+    """
+    count = tf.size(sentences.values, "int64")
+    begins = sentences.row_starts()
+
+    def step(place, found):
+        reach = place + width
+        last = begins[tf.searchsorted(begins, [reach], side="right")[0] - 1]
+        following = tf.where(last > place, last, reach)
+        return (
+            tf.where(reach >= count, count, following),
+            found.write(found.size(), place),
+        )
+
+    _, found = tf.while_loop(
+        lambda place, found: place < count,
+        step,
+        (
+            tf.constant(0, "int64"),
+            tf.TensorArray("int64", 0, dynamic_size=True, element_shape=()),
+        ),
+    )
+    return found.stack()
+
+
+def _shuffled(seed, number, texts):
+    """The texts in another order, by the seed and their number alone.
+
+    `tf.data`'s own `shuffle` goes by TensorFlow's global seed too.
+    """
+    order = tf.random.experimental.stateless_shuffle(
+        tf.range(tf.shape(texts[0])[0]),
+        seed=tf.stack([tf.cast(seed, "int64"), number]),
+    )
+    return tuple(tf.gather(part, order) for part in texts)
 
 
 def _examples(batches, count, tokenizer, seed):
@@ -212,8 +266,10 @@ def _examples(batches, count, tokenizer, seed):
             tf.stack([tf.cast(seed, "int64"), step]), 2
         )
         pairs = pair_segments(*texts, tokenizer, seeds[0])
+        # What the vocabulary does not know is nothing to be guessed.
+        known = tf.gather(tf.constant(tokenizer.is_text), pairs.token_ids)
         masked = mask_spans(
-            pairs.token_ids, pairs.ordinary, tokenizer, seeds[1]
+            pairs.token_ids, pairs.ordinary & known, tokenizer, seeds[1]
         )
         return (
             {
@@ -225,7 +281,7 @@ def _examples(batches, count, tokenizer, seed):
             {"masked_lm": masked.ids, "sentence_order": pairs.swapped},
             {
                 "masked_lm": masked.weights,
-                "sentence_order": tf.ones_like(pairs.swapped, "float32"),
+                "sentence_order": tf.cast(pairs.whole, "float32"),
             },
         )
 

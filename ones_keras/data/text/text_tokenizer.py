@@ -1,6 +1,7 @@
 """A vocabulary, and what the masking needs to know of it."""
 
 import pathlib
+import re
 
 import keras_hub
 import numpy as np
@@ -10,7 +11,8 @@ import tensorflow_text as tf_text
 from ones_keras.data.text.fold import fold_tensor
 from ones_keras.write_aside import write_aside
 
-_WORD_START = "▁"  # of SentencePiece
+# Of SentencePiece: no "▁", and English letters, if need be with a mark.
+_WORD_GOES_ON = re.compile(r"(?=.*[A-Za-z])[!-/:-~]+")
 _WORD_CONTINUED = "##"  # of WordPiece
 
 
@@ -27,8 +29,12 @@ class TextTokenizer:
         vocabulary_size: int.
         pad_id, cls_id, sep_id, mask_id: int. The special tokens.
         starts_word: bool array of shape `(vocabulary_size,)`. Whether a token
-            is the first of its word.
-        ordinary_ids: int32 array. The tokens that stand for text.
+            is the first of its word. Of SentencePiece also marks, digits and
+            letters beyond the English ones are, as in ALBERT's own masking:
+            what stands between two spaces may be long.
+        is_text: bool array of shape `(vocabulary_size,)`. Whether a token
+            stands for text: it is neither special nor the unknown one.
+        ordinary_ids: int32 array. The tokens for which `is_text` is true.
 
     Example:
 
@@ -52,18 +58,12 @@ class TextTokenizer:
         ]
         self.is_sentence_piece = hasattr(tokenizer, "proto")
         if self.is_sentence_piece:
-            starts = [token.startswith(_WORD_START) for token in tokens]
+            starts = [not _WORD_GOES_ON.fullmatch(token) for token in tokens]
         else:
             starts = [not token.startswith(_WORD_CONTINUED) for token in tokens]
         self.starts_word = np.array(starts)
-        self.ordinary_ids = np.array(
-            [
-                index
-                for index, token in enumerate(tokens)
-                if not _is_special(token)
-            ],
-            "int32",
-        )
+        self.is_text = np.array([not _is_special(token) for token in tokens])
+        self.ordinary_ids = np.flatnonzero(self.is_text).astype("int32")
 
     def __call__(self, texts):
         """The ids of a batch of strings.

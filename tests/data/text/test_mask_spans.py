@@ -5,7 +5,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ones_keras.data.text.mask_spans import mask_spans, num_masked
+from ones_keras.data.text.mask_spans import (
+    _cut_into_spans,
+    mask_spans,
+    num_masked,
+)
 
 
 def sequences(rng, tokenizer, batch, length):
@@ -104,6 +108,45 @@ def test_share_spans_and_replacements(tokenizer):
     share = [np.mean(runs == words) for words in (1, 2, 3)]
     assert share[0] > share[1] > share[2] > 0.08
     assert np.mean(runs > 3) < 0.2
+
+
+def test_spans_have_the_odds_of_the_paper(tokenizer, rng):
+    words = np.flatnonzero(tokenizer.starts_word & tokenizer.is_text)
+    ids = rng.choice(words, (400, 128)).astype("int32")
+    spans = np.asarray(
+        _cut_into_spans(
+            tf.constant(ids), tf.ones(ids.shape, "bool"), tokenizer, (1, 2)
+        )
+    )
+    # The last one of a row is cut off.
+    sizes = np.concatenate([np.bincount(row)[:-1] for row in spans])
+    share = np.bincount(sizes, minlength=4)[1:] / len(sizes)
+    np.testing.assert_allclose(share, [6 / 11, 3 / 11, 2 / 11], atol=0.012)
+
+
+def test_long_words_are_guessed_too(tokenizer, rng):
+    first = np.flatnonzero(tokenizer.starts_word & tokenizer.is_text)
+    more = np.flatnonzero(~tokenizer.starts_word)
+    ids, lengths = np.zeros((2, 400, 128), "int32")
+    for row in range(400):
+        place = 0
+        while place < 128:
+            pieces = min(rng.integers(1, 5), 128 - place)
+            word = [rng.choice(first), *rng.choice(more, pieces - 1)]
+            ids[row, place : place + pieces] = word
+            lengths[row, place : place + pieces] = pieces
+            place += pieces
+    _, positions, _, weights = mask(ids, np.ones(ids.shape, bool), tokenizer)
+    rows = np.nonzero(weights > 0)[0]
+    chosen = lengths[rows, positions[weights > 0]]
+    rates = [
+        np.sum(chosen == pieces) / np.sum(lengths == pieces)
+        for pieces in (1, 2, 3, 4)
+    ]
+    # What is left of the budget at the end has room for short ones only.
+    assert rates == sorted(rates, reverse=True)
+    assert min(rates) > 0.11
+    assert max(rates) < 0.22
 
 
 def test_a_batch_is_a_function_of_its_seed(tokenizer, rng):

@@ -27,8 +27,8 @@ def test_parts_put_together_are_the_text(tokenizer, seed, width, batch):
     ids = rng.choice(tokenizer.ordinary_ids, (batch, width)).astype("int32")
     ids[np.arange(width) >= lengths[:, None]] = -1
     starts = (rng.random((batch, width)) < 0.2) & (ids >= 0)
-    starts[:, 0] = True
-    tokens, segments, padding, ordinary, swapped = pair(
+    starts[:, 0] = rng.random(batch) < 0.5
+    tokens, segments, padding, ordinary, swapped, whole = pair(
         ids, starts, tokenizer, (seed, 0)
     )
     assert tokens.shape == (batch, width + 3)
@@ -46,7 +46,9 @@ def test_parts_put_together_are_the_text(tokenizer, seed, width, batch):
         parts = [second, first] if swapped[row] else [first, second]
         np.testing.assert_array_equal(np.concatenate(parts), ids[row, :length])
         cut = len(parts[0])
-        if starts[row, 1:length].any():
+        inside = starts[row, 1:length].any()
+        assert whole[row] == (starts[row, 0] and inside)
+        if inside:
             assert starts[row, cut], "not between sentences"
         expected = np.arange(width + 3) > first_end
         expected &= padding[row] == 1
@@ -61,7 +63,7 @@ def test_half_are_swapped_and_every_sentence_is_cut_at(tokenizer):
     ids = np.tile(tokenizer.ordinary_ids[:12], (600, 1)).astype("int32")
     starts = np.zeros(ids.shape, bool)
     starts[:, [0, 3, 7, 10]] = True
-    tokens, *_, swapped = pair(ids, starts, tokenizer)
+    tokens, *_, swapped, _ = pair(ids, starts, tokenizer)
     assert abs(swapped.mean() - 0.5) < 0.06
     first = np.argmax(tokens == tokenizer.sep_id, axis=1) - 1
     cuts = np.where(swapped == 1, 12 - first, first)
