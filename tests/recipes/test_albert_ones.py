@@ -53,9 +53,9 @@ def recipe(import_recipe, run_recipe, monkeypatch):
 
 @pytest.fixture(scope="session")
 def books(tmp_path_factory):
-    """Text of this package's own, sixty paragraphs a file."""
+    """Docstrings, three hundred paragraphs a file."""
     folder = tmp_path_factory.mktemp("books")
-    texts = [text.text for text in split_docstrings(("keras",))[0][:180]]
+    texts = [text.text for text in split_docstrings(("keras",))[0][:900]]
     for number in range(3):
         part = texts[number::3]
         path = folder / f"book_{number}.txt"

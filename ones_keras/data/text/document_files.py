@@ -26,7 +26,7 @@ class DocumentFiles:
     Example:
 
     ```python
-    split = DocumentFiles(("a.txt",), paragraphs_between_blank_lines)
+    split = DocumentFiles(("a.txt",), stretches_of_paragraphs)
     for document in split.documents():
         ...
     ```

@@ -1,4 +1,4 @@
-"""What an uncased vocabulary does to text first."""
+"""What a vocabulary does to text first."""
 
 import unicodedata
 
@@ -6,6 +6,8 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 _ACCENTS = r"\p{Mn}"
+# ALBERT's preparation makes one mark of each of the two of TeX.
+DOUBLE_QUOTES = "``|''"
 
 
 def fold(text):

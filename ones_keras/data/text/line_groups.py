@@ -3,26 +3,35 @@
 import itertools
 import re
 
+_STRETCH = 2000
 _UNKNOWN = re.compile(r"^<unk> ?| <unk>")
 _TITLE = re.compile(r"^\s*=\s[^=].*\s=\s*$")
 
 
-def paragraphs_between_blank_lines(lines):
-    """Documents of plain text: what stands between blank lines.
+def stretches_of_paragraphs(lines):
+    """Documents of plain text: paragraphs in a row, 2000 characters or more.
+
+    A paragraph is what stands between blank lines, however its lines are
+    broken; a stretch of several has room for long sequences, and is short
+    enough that a few hundred kilobytes have some to hold out.
 
     Args:
         lines: iterable of strings.
 
     Yields:
-        Strings of one line or more.
+        Strings of one paragraph a line.
     """
-    document = []
-    for line in lines:
+    document, paragraph, length = [], [], 0
+    for line in itertools.chain(lines, [""]):
         if line.strip():
-            document.append(line.strip())
-        elif document:
+            paragraph.append(line.strip())
+        elif paragraph:
+            document.append(" ".join(paragraph))
+            length += len(document[-1])
+            paragraph = []
+        if length >= _STRETCH:
             yield "\n".join(document)
-            document = []
+            document, length = [], 0
     if document:
         yield "\n".join(document)
 

@@ -8,7 +8,7 @@ from ones_keras.data.text.docstrings import split_docstrings
 from ones_keras.data.text.document_files import DocumentFiles, read_lines
 from ones_keras.data.text.document_list import DocumentList
 from ones_keras.data.text.line_groups import (
-    paragraphs_between_blank_lines,
+    stretches_of_paragraphs,
     wikitext_articles,
 )
 from ones_keras.data.text.text_corpus import TextCorpus
@@ -29,7 +29,8 @@ def load_text_corpus(name, data_dir=None):
     - `"builtin"`: the docstrings of numpy, scipy, scikit-learn, matplotlib,
       keras and keras_hub, as they are installed. Their modules are split.
     - `"text"`: UTF-8 text files, `data_dir` being a folder of `*.txt`, a file
-      or a glob. Blank lines separate documents, which are split by a checksum.
+      or a glob. Blank lines separate paragraphs; stretches of some of them
+      are the documents, which are split by a checksum.
     - `"wikitext"`: WikiText, `data_dir` being the folder that holds
       `wiki.train.tokens`, `wiki.valid.tokens` and `wiki.test.tokens`.
     - `"wikipedia"`: the English Wikipedia through TensorFlow Datasets,
@@ -97,7 +98,7 @@ def _load_text_files(data_dir):
             "The corpus has no files. Received: "
             f"`data_dir={str(data_dir)!r}`, where {pattern} finds none."
         )
-    group = paragraphs_between_blank_lines
+    group = stretches_of_paragraphs
     return _checked(
         TextCorpus(
             "text", *(DocumentFiles(paths, group, share) for share in _SHARES)

@@ -138,10 +138,12 @@ def squad_metrics(questions, predictions, null_scores=None):
             f"answer. Received: none for {missing[:10]}."
         )
     exact, f1 = {}, {}
+    is_version_2 = not all(question.answers for question in questions)
     for question in questions:
-        # The official script takes no answer for one that is empty in the end.
-        golds = [text for text, _ in question.answers if normalize_answer(text)]
-        golds = golds or [""]
+        golds = [text for text, _ in question.answers]
+        if is_version_2:
+            # Its script takes no answer for one that is empty in the end.
+            golds = [text for text in golds if normalize_answer(text)] or [""]
         guess = predictions[question.id]
         exact[question.id] = max(_exact(gold, guess) for gold in golds)
         f1[question.id] = max(_f1(gold, guess) for gold in golds)

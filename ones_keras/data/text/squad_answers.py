@@ -90,7 +90,8 @@ def squad_answers(
             {"text": text, "score": score, "probability": float(share)}
             for (text, score), share in zip(ranked, shares, strict=True)
         ]
-        text, score = best[0] if best else ("", -np.inf)
+        # Where no start comes before an end, there is nothing to prefer.
+        text, score = best[0] if best else ("", float(null))
         null_scores[question.id] = float(null) - score
         if null_threshold is not None and null - score > null_threshold:
             text = ""

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from ones_keras.data.text.fold import fold_tensor
+from ones_keras.data.text.fold import DOUBLE_QUOTES, fold_tensor
 from ones_keras.write_aside import write_aside
 
 # Of SentencePiece: no "▁", and English letters, if need be with a mark.
@@ -81,6 +81,8 @@ class TextTokenizer:
         input_signature=[tf.TensorSpec([None], "string")], reduce_retracing=True
     )
     def _tokenize(self, texts):
+        if self.is_sentence_piece:
+            texts = tf.strings.regex_replace(texts, DOUBLE_QUOTES, '"')
         if self.lowercase:
             texts = fold_tensor(texts)
         if not self.is_sentence_piece:

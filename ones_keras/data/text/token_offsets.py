@@ -1,5 +1,6 @@
 """Tokens, and where in the text they come from."""
 
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from ones_keras.data.text.fold import fold
+from ones_keras.data.text.fold import DOUBLE_QUOTES, fold
 
 
 class TokenOffsets(NamedTuple):
@@ -44,12 +45,12 @@ def token_offsets(texts, tokenizer):
     ```
     """
     split = _sentence_pieces if tokenizer.is_sentence_piece else _word_pieces
-    folded = [_fold_with_places(text, tokenizer.lowercase) for text in texts]
+    prepared = [_prepare(text, tokenizer) for text in texts]
     found = []
-    for text, (short, places), (ids, starts, ends) in zip(
+    for text, (short, begins, stops), (ids, starts, ends) in zip(
         texts,
-        folded,
-        split([short for short, _ in folded], tokenizer),
+        prepared,
+        split([short for short, _, _ in prepared], tokenizer),
         strict=True,
     ):
         # Places of the bytes of `short`, then of its characters in `text`.
@@ -57,21 +58,41 @@ def token_offsets(texts, tokenizer):
             np.arange(len(short)), [len(c.encode()) for c in short]
         )
         characters = np.append(characters, len(short))
-        begin = places[characters[starts]]
+        begin = begins[characters[starts]]
         # Behind the last character that a token holds.
-        last = places[characters[np.maximum(ends - 1, starts)]]
-        end = np.where(ends > starts, last + 1, begin)
+        last = stops[characters[np.maximum(ends - 1, starts)]]
+        end = np.where(ends > starts, last, begin)
         found.append(_without_spaces(text, ids, begin, end))
     return found
 
 
-def _fold_with_places(text, lowercase):
-    """The text as it is tokenised, and the place each character comes from."""
-    if not lowercase:
-        return text, np.arange(len(text) + 1)
-    parts = [fold(character) for character in text]
-    places = np.repeat(np.arange(len(text)), [len(part) for part in parts])
-    return "".join(parts), np.append(places, len(text)).astype(int)
+def _prepare(text, tokenizer):
+    """The text as it is tokenised, and what each character comes from.
+
+    Returns:
+        A string, and where what its characters and its end stand for begins
+        and stops in `text`, two int arrays.
+    """
+    begins, stops = np.arange(len(text)), np.arange(1, len(text) + 1)
+    length = len(text)
+
+    def repeat(parts):
+        counts = [len(part) for part in parts]
+        return np.repeat(begins, counts), np.repeat(stops, counts)
+
+    if tokenizer.is_sentence_piece:
+        pairs = [found.start() for found in re.finditer(DOUBLE_QUOTES, text)]
+        second = np.array(pairs, int) + 1
+        stops[pairs] += 1
+        begins, stops = np.delete(begins, second), np.delete(stops, second)
+        text = re.sub(DOUBLE_QUOTES, '"', text)
+    if tokenizer.lowercase:
+        # The case goes by neighbours: a sigma at the end is another one.
+        begins, stops = repeat([character.lower() for character in text])
+        parts = [fold(character) for character in text.lower()]
+        begins, stops = repeat(parts)
+        text = "".join(parts)
+    return text, np.append(begins, length), np.append(stops, length)
 
 
 def _sentence_pieces(texts, tokenizer):

@@ -2,12 +2,13 @@
 
 import io
 import itertools
+import re
 
 import keras_hub
 import sentencepiece
 import tensorflow as tf
 
-from ones_keras.data.text.fold import fold
+from ones_keras.data.text.fold import DOUBLE_QUOTES, fold
 from ones_keras.data.text.text_tokenizer import TextTokenizer
 from ones_keras.validation import check_positive_int
 
@@ -64,6 +65,7 @@ def train_tokenizer(
 
 
 def _sentence_piece(lines, vocabulary_size, lowercase):
+    lines = (re.sub(DOUBLE_QUOTES, '"', line) for line in lines)
     if lowercase:
         lines = (fold(line) for line in lines)
     model = io.BytesIO()

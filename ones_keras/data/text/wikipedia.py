@@ -1,6 +1,7 @@
 """Wikipedia through TensorFlow Datasets."""
 
 import dataclasses
+import functools
 import zlib
 
 import tensorflow_datasets as tfds
@@ -20,13 +21,26 @@ class WikipediaArticles:
         builder: `tfds.core.DatasetBuilder` with the features of `wikipedia`.
         share: pair of floats `(low, high)`. The articles whose title's
             checksum, as a share of the largest, lies in `[low, high)`.
+        keep: bool. Whether they stay in memory once all have been read: to
+            find a few takes a pass over all. Defaults to `False`.
     """
 
     builder: tfds.core.DatasetBuilder
     share: tuple[float, float]
+    keep: bool = False
 
     def documents(self, rng=None):
-        """Yields the articles once, files and articles shuffled by `rng`."""
+        """Yields the articles once, the order of their files by `rng`."""
+        if self.keep:
+            yield from self._kept
+        else:
+            yield from self._read(rng)
+
+    @functools.cached_property
+    def _kept(self):
+        return tuple(self._read(None))
+
+    def _read(self, rng):
         low, high = (bound * 2**32 for bound in self.share)
         config = tfds.ReadConfig(
             shuffle_seed=None if rng is None else int(rng.integers(2**31)),
@@ -61,6 +75,9 @@ def load_wikipedia(data_dir=None):
             f"{BUILDER} could not be prepared ({error}). Received: "
             f"`data_dir={data_dir if data_dir is None else str(data_dir)!r}`."
         ) from error
+    train, *held_out = _SHARES
     return TextCorpus(
-        "wikipedia", *(WikipediaArticles(builder, share) for share in _SHARES)
+        "wikipedia",
+        WikipediaArticles(builder, train),
+        *(WikipediaArticles(builder, share, keep=True) for share in held_out),
     )

@@ -187,6 +187,18 @@ def test_answers_of_perfect_logits(windows):
     assert answers.predictions["b"]
 
 
+def test_where_no_start_comes_before_an_end_all_is_finite(windows):
+    questions, found = windows
+    logits = np.zeros((len(found.question), 2, 16))
+    for row in range(len(logits)):
+        context = np.flatnonzero(found.starts[row] >= 0)
+        logits[row, 0, context] = np.arange(len(context))
+        logits[row, 1, context] = -np.arange(len(context))
+    answers = squad_answers(questions, found, logits, n_best=1)
+    assert np.isfinite(list(answers.null_scores.values())).all()
+    assert "" in answers.predictions.values()
+
+
 def test_spans_against_a_loop_over_all(windows, rng):
     """Every pair of tokens, with nothing left out."""
     questions, found = windows
@@ -259,6 +271,14 @@ def test_metrics_by_hand():
         squad_metrics(questions, {"a": "", "b": "", "c": ""})
     only = squad_metrics(questions[:2], predictions)
     assert set(only) == {"exact_match", "f1"}
+
+
+def test_answers_that_are_empty_in_the_end():
+    """Only the script of SQuAD 2.0 leaves them out."""
+    asked = question("a", "The", "The cat")
+    assert squad_metrics([asked], {"a": "the"})["exact_match"] == 100
+    found = squad_metrics([asked, question("b")], {"a": "the", "b": "x"})
+    assert found["exact_match"] == 0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ import pytest
 from ones_keras.data import load_tokenizer, train_tokenizer
 from ones_keras.data.text.token_offsets import token_offsets
 
-TEXT = "  The café's ﬁrst “quoted”  text:\n日本 and … 2.5 km² İstanbul!"
+TEXT = (
+    "  The café's ﬁrst “quoted”  text:\n日本 and … 2.5 km² İstanbul! "
+    "ΟΔΟΣ, ``x''."
+)
 
 
 def surfaces(text, found):
@@ -34,6 +37,17 @@ def test_sentence_pieces():
     pieces = surfaces(text, found)
     assert "".join(pieces) == text.replace(" ", "")
     assert pieces[0][0] == "N"
+
+
+def test_two_marks_that_are_one_to_a_sentence_piece():
+    documents = [f'"{a}{b}" {c}' for a in "abc" for b in "abc" for c in "abc"]
+    tokenizer = train_tokenizer(documents, 12)
+    text = "A ``Bc'' ca"
+    (found,) = token_offsets([text], tokenizer)
+    assert found.ids.tolist() == tokenizer(['A "Bc" ca'])[0].numpy().tolist()
+    pieces = surfaces(text, found)
+    assert "".join(pieces) == text.replace(" ", "")
+    assert {"``", "''"} <= set(pieces)
 
 
 def test_nothing_and_spaces(tokenizer):

@@ -54,6 +54,10 @@ def test_articles_are_split_by_title(tmp_path, monkeypatch):
         f"Article {i} naïvely." for i in range(300)
     )
     assert all(len(split) > 10 for split in splits)
+    # A second look at what is held out reads nothing.
+    monkeypatch.setattr(FewArticles, "as_dataset", None)
+    assert list(corpus.test_split.documents()) == splits[2]
+    monkeypatch.undo()
     shuffled = list(corpus.train_split.documents(np.random.default_rng(1)))
     assert sorted(shuffled) == sorted(splits[0])
 
