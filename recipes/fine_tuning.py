@@ -23,19 +23,25 @@ def load_trained(settings):
             f"The model could not be read ({error}). Received: "
             f"`--model={settings.model}`."
         ) from error
-    vocabulary = settings.vocabulary or path.parent / "vocabulary"
+    vocabulary = settings.vocabulary
+    if not vocabulary:
+        # That of a seed's models lies in the folder above.
+        beside = path.parent / "vocabulary"
+        above = path.parent.parent / "vocabulary"
+        vocabulary = above if above.exists() and not beside.exists() else beside
     tokenizer = ones_keras.data.load_tokenizer(vocabulary, settings.lowercase)
     layers = {layer.name: layer for layer in model.layers}
     for name, expected, found in (
         ("token_embedding", tokenizer.vocabulary_size, "`--vocabulary`"),
         ("position_embedding", settings.sequence_length, "`--sequence_length`"),
     ):
-        if name not in layers:
+        size = getattr(layers.get(name), "input_dim", None)
+        if size is None:
             raise ValueError(
-                f"The model has no layer {name!r}. Received: "
-                f"`--model={settings.model}`."
+                f"The model has no `Embedding` layer {name!r}, as those that "
+                "`albert_ones.py` and `ones_keras.models` make have. "
+                f"Received: `--model={settings.model}`."
             )
-        size = layers[name].input_dim
         exact = name == "token_embedding"
         if size < expected or (exact and size != expected):
             raise ValueError(

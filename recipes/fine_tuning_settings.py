@@ -9,7 +9,8 @@ from settings import OPTIMIZERS, refuse
 HELP = {
     "model": "The trained model (.keras): a student, a teacher, any text model "
     "with the layers of ours.",
-    "vocabulary": "Its vocabulary; default the file `vocabulary` beside it.",
+    "vocabulary": "Its vocabulary; default the file `vocabulary` beside it or "
+    "in the folder above.",
     "lowercase": "Whether the vocabulary is uncased.",
     "seeds": settings.HELP["seeds"],
     "steps": "Training steps.",
@@ -22,7 +23,8 @@ HELP = {
     "optimizer": settings.HELP["optimizer"],
     "weight_decay": settings.HELP["weight_decay"],
     "dropout": "Rate before the logits.",
-    "max_examples": "Training examples that are used; 0 is all of them.",
+    "max_examples": "Training examples that are used, the first of the file; 0 "
+    "is all of them.",
 }
 
 

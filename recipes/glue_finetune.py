@@ -1,12 +1,13 @@
 r"""Fine-tune a text model on a task of GLUE, without a teacher.
 
     python recipes/glue_finetune.py --task=SST-2 --data_dir=glue/SST-2 \
-        --model=runs/albert_ones/default/student.keras --seeds=0,1
+        --model=runs/albert_ones/default/student.keras --seeds=0,1 \
+        --sequence_length=128
 
 The files are GLUE's own (`train.tsv` and `dev.tsv`; of MNLI `dev_matched.tsv`
 and `dev_mismatched.tsv`), or JSON lines of the same names, in `--data_dir`.
-The defaults are the paper's for SST-2 (Table 7 of OneS); `--config=MNLI` holds
-those for MNLI.
+The defaults are the paper's for SST-2 (Table 7 of OneS), 512 tokens long, which
+is more than small models have places for; `--config=MNLI` holds those for MNLI.
 
 `--output_dir` gets the metrics of all seeds (results.json), launch.json, and of
 each seed its model and its results. A seed that is finished there is not

@@ -1,10 +1,12 @@
 r"""Fine-tune a text model on SQuAD 1.1 or 2.0, without a teacher.
 
     python recipes/squad_finetune.py --train_file=train-v1.1.json \
-        --dev_file=dev-v1.1.json --model=runs/albert_ones/default/student.keras
+        --dev_file=dev-v1.1.json --sequence_length=128 --stride=32 \
+        --max_question_length=32 --model=runs/albert_ones/default/student.keras
 
-The defaults are the paper's for SQuAD 1.1 (Table 7 of OneS); `--config=v2`
-holds those for SQuAD 2.0, where questions may have no answer.
+The defaults are the paper's for SQuAD 1.1 (Table 7 of OneS), 384 tokens long,
+which is more than small models have places for; `--config=v2` holds those for
+SQuAD 2.0, where questions may have no answer.
 
 `--output_dir` gets exact match and F1 of all seeds, as the official scripts
 compute them (results.json), launch.json, and of each seed its model,
@@ -14,6 +16,7 @@ nbest.json. A seed that is finished there is not trained again.
 
 import dataclasses
 import json
+import math
 
 from absl import app
 from fine_tune_seeds import fine_tune_seeds
@@ -45,6 +48,11 @@ class SquadSettings(FineTuningSettings):
         for name in ("train_file", "dev_file"):
             if not getattr(self, name):
                 refuse(name, getattr(self, name), "a file of SQuAD")
+        for name in ("n_best", "max_answer_length"):
+            if getattr(self, name) < 1:
+                refuse(name, getattr(self, name), "at least 1")
+        if not math.isfinite(self.null_threshold):
+            refuse("null_threshold", self.null_threshold, "a number")
 
 
 CONFIGS = {

@@ -52,6 +52,11 @@ def rehearse(settings, corpus, tokenizer):
     """Say what is wrong with models and text before any training starts."""
     teacher = build_teacher(settings, tokenizer)
     student = ones_keras.gather(teacher, method="switch")
+    for method in {settings.rows[row] for row in settings.methods}:
+        options = _gathering_options(settings, corpus, tokenizer, 0, method)
+        if "steps" in ones_keras.gathering.METHODS[method].options:
+            options["steps"] = 1
+        ones_keras.gather(teacher, method, verbose=False, **options)
     ones_keras.Distiller(
         teacher,
         student,
@@ -101,17 +106,9 @@ class TextStudy(SeedStudy):
         )
 
     def gathering_options(self, method):
-        needs_data = ones_keras.gathering.METHODS[method].needs_calibration
-        if not needs_data:
-            return super().gathering_options(method)
-        batches = self.corpus.train(
-            self.tokenizer,
-            self.settings.batch_size,
-            self.settings.sequence_length,
-            self.seed,
-            steps=self.settings.calibration_batches,
+        return super().gathering_options(method) | _gathering_options(
+            self.settings, self.corpus, self.tokenizer, self.seed, method
         )
-        return {"calibration_data": batches, "seed": self.seed}
 
     def router(self):
         return ones_keras.metrics.router_statistics(
@@ -207,6 +204,20 @@ class TextStudy(SeedStudy):
             self.settings.evaluation_batch_size,
             self.settings.sequence_length,
         )
+
+
+def _gathering_options(settings, corpus, tokenizer, seed, method):
+    """The calibration data of a method that takes them."""
+    if not ones_keras.gathering.METHODS[method].needs_calibration:
+        return {}
+    batches = corpus.train(
+        tokenizer,
+        settings.batch_size,
+        settings.sequence_length,
+        seed,
+        steps=settings.calibration_batches,
+    )
+    return {"calibration_data": batches, "seed": seed}
 
 
 def _arrays(x):

@@ -39,7 +39,8 @@ failed=0
 summary=
 for backend in tensorflow jax torch; do
     echo "== $backend"
-    settings=(KERAS_BACKEND="$backend")
+    # A thread each: PyTorch's wait for one another by spinning.
+    settings=(KERAS_BACKEND="$backend" OMP_NUM_THREADS=1)
     if [[ $backend == jax && -z ${XLA_FLAGS-} ]]; then
         settings+=(JAX_DISABLE_MOST_OPTIMIZATIONS=1 XLA_FLAGS="$quickly")
     fi

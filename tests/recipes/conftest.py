@@ -8,6 +8,8 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
+from tests.recipe_flags import forget_recipe_flags
+
 FOLDER = pathlib.Path(__file__).parents[2] / "recipes"
 
 
@@ -22,9 +24,7 @@ def import_recipe(recipes_on_path):
     """Imports a recipe whose flags no other one has taken."""
 
     def run(name):
-        # Two recipes define flags of one name, in `launch` both.
-        for flag in [*flags.FLAGS.flags_by_module_dict().get("launch", ())]:
-            delattr(flags.FLAGS, flag.name)
+        forget_recipe_flags()
         sys.modules.pop(name, None)
         return importlib.import_module(name)
 

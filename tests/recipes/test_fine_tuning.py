@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 
 import keras
 import pytest
@@ -58,9 +59,13 @@ def glue(import_recipe, run_recipe):
 
 def test_glue(glue, trained, sst2, tmp_path):
     output = tmp_path / "run"
+    # As a seed's model, whose vocabulary lies in the folder above.
+    model = trained / "seed_0" / "student.keras"
+    model.parent.mkdir()
+    shutil.copy(trained / "student.keras", model)
     flags = (
         *SHORT,
-        f"--model={trained / 'student.keras'}",
+        f"--model={model}",
         f"--data_dir={sst2}",
         f"--output_dir={output}",
         "--learning_rate=0.002",
@@ -175,6 +180,17 @@ def test_squad(version_2, squad, trained, tmp_path):
     if version_2:
         assert record["summary"]["best_f1"]["mean"] > 90
         assert predictions["dev0"] == ""
+
+
+@pytest.mark.parametrize("flag", ["--n_best=0", "--max_answer_length=0"])
+def test_what_answers_need_is_checked_before_training(flag, squad, trained):
+    with pytest.raises(SystemExit, match=f"`{flag}`"):
+        squad(
+            f"--model={trained / 'student.keras'}",
+            "--train_file=none.json",
+            "--dev_file=none.json",
+            flag,
+        )
 
 
 def test_squad_2_is_not_taken_for_1(squad, trained, tmp_path):

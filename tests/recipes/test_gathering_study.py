@@ -129,6 +129,22 @@ def test_every_row_budget_and_control(study, tmp_path):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
+def check_that_other_records_are_refused(study, flags, folder):
+    with pytest.raises(SystemExit, match=r"alpha 0\.25, now 0\.5"):
+        study(*flags, "--alpha=0.5")
+    path = folder / "seed_0" / "results.json"
+    before = path.read_text()
+    content = json.loads(before)
+    content["records"]["average-0"]["made_by"][1]["down_scale"] = 2.0
+    path.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match=r"average-0 in .*down_scale': 2\.0"):
+        study(*flags)
+    path.write_text("{")
+    with pytest.raises(SystemExit, match=re.escape(str(path))):
+        study(*flags)
+    path.write_text(before)
+
+
 def test_it_goes_on_where_it_was_stopped(study, tmp_path):
     flags = (f"--output_dir={tmp_path}",)
     with pytest.raises(KeyboardInterrupt):
@@ -140,6 +156,7 @@ def test_it_goes_on_where_it_was_stopped(study, tmp_path):
     assert (tmp_path / "seed_0" / "teacher-0.keras").read_bytes() == before
     # Finished, it only reports; a new row and budget are all that is added.
     assert study(*flags)[0] == []
+    check_that_other_records_are_refused(study, flags, tmp_path)
     found = points(tmp_path)
     more = ("--methods=average,units,top_k", "--budgets=5,1000")
     events, _ = study(*flags, *more)
@@ -152,22 +169,6 @@ def test_it_goes_on_where_it_was_stopped(study, tmp_path):
     assert {key: after[key] for key in found if key in after} == {
         key: score for key, score in found.items() if key in after
     }
-
-
-def test_records_of_something_else_are_refused(study, tmp_path):
-    flags = (f"--output_dir={tmp_path}",)
-    study(*flags)
-    with pytest.raises(SystemExit, match=r"alpha 0\.25, now 0\.5"):
-        study(*flags, "--alpha=0.5")
-    path = tmp_path / "seed_0" / "results.json"
-    content = read(path)
-    content["records"]["average-0"]["made_by"][1]["down_scale"] = 2.0
-    path.write_text(json.dumps(content))
-    with pytest.raises(SystemExit, match=r"average-0 in .*down_scale': 2\.0"):
-        study(*flags)
-    path.write_text("{")
-    with pytest.raises(SystemExit, match=re.escape(str(path))):
-        study(*flags)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import sys
 import pytest
 from absl import app, flags
 
+from tests.recipe_flags import forget_recipe_flags
+
 FOLDER = pathlib.Path(__file__).parents[2] / "tools"
 
 
@@ -22,6 +24,7 @@ def run_tool(monkeypatch, capfd):
     def run(name, *arguments):
         path = str(FOLDER / f"{name}.py")
         capfd.readouterr()
+        forget_recipe_flags()
         before = set(flags.FLAGS)
         with monkeypatch.context() as context:
             context.setattr(sys, "argv", [path, *arguments])

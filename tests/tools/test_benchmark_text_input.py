@@ -7,7 +7,7 @@ import keras
 
 def test_speed_and_waiting(run_tool, tmp_path):
     text = "A sentence of some length. And another one, quite as long.\n\n"
-    lines = [text.replace("some", f"some{i}") for i in range(200)]
+    lines = [text.replace("some", f"some{i}") for i in range(4000)]
     (tmp_path / "text.txt").write_text("".join(lines))
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sentence", "one"]
     (tmp_path / "vocabulary").write_text("\n".join(words))

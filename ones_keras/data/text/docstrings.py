@@ -62,8 +62,6 @@ def split_docstrings(packages=PACKAGES):
     return splits
 
 
-# Some ten seconds, and more than one asks for them.
-@functools.lru_cache(maxsize=4)
 def read_docstrings(packages=PACKAGES):
     """Extracts the docstrings of packages, without importing these.
 
@@ -82,15 +80,26 @@ def read_docstrings(packages=PACKAGES):
     """
     found, seen = [], set()
     for package in packages:
-        folder = _folder(package)
-        for path in sorted(folder.rglob("*.py")):
-            module = path.relative_to(folder)
-            if _is_test(module):
-                continue
-            for text in _docstrings(path):
-                if len(text) >= MIN_CHARACTERS and text not in seen:
-                    seen.add(text)
-                    found.append(Docstring(text, package, module.as_posix()))
+        for docstring in _read_package(package):
+            if docstring.text not in seen:
+                seen.add(docstring.text)
+                found.append(docstring)
+    return tuple(found)
+
+
+# Seconds each, and more than one asks for them.
+@functools.lru_cache(maxsize=16)
+def _read_package(package):
+    folder = _folder(package)
+    found = []
+    for path in sorted(folder.rglob("*.py")):
+        module = path.relative_to(folder)
+        if not _is_test(module):
+            found += [
+                Docstring(text, package, module.as_posix())
+                for text in _docstrings(path)
+                if len(text) >= MIN_CHARACTERS
+            ]
     return tuple(found)
 
 

@@ -74,6 +74,10 @@ class TextCorpus:
     train_split: Any
     validation_split: Any
     test_split: Any
+    # Texts of a split by what decides their number: counting is reading all.
+    _counts: dict = dataclasses.field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def train(
         self,
@@ -121,9 +125,8 @@ class TextCorpus:
                 yield from self.train_split.documents(rng)
 
         # No more than an epoch: its texts would be shuffled with the next one.
-        first = _texts(self.train_split.documents, tokenizer, sequence_length)
         buffer = self._count(
-            first.unbatch().take(_SHUFFLED_TEXTS), self.train_split
+            self.train_split, tokenizer, sequence_length, _SHUFFLED_TEXTS
         )
         batches = (
             _texts(documents, tokenizer, sequence_length)
@@ -157,7 +160,8 @@ class TextCorpus:
         self._check(batch_size, sequence_length)
         texts = _texts(split.documents, tokenizer, sequence_length)
         batches = texts.rebatch(batch_size).enumerate()
-        count = self._count(batches, split)
+        count = self._count(split, tokenizer, sequence_length)
+        count = -(-count // batch_size)
         return _examples(batches, count, tokenizer, _EVALUATION_SEED)
 
     def _check(self, batch_size, sequence_length):
@@ -171,15 +175,24 @@ class TextCorpus:
                 f"Received: `sequence_length={sequence_length}`."
             )
 
-    def _count(self, dataset, split):
-        """The number of elements, at least one."""
-        count = sum(1 for _ in dataset)
-        if not count:
-            raise ValueError(
-                f"The corpus has no document of {_FEWEST_TOKENS} tokens. "
-                f"Received: {self.name!r}, {split}."
-            )
-        return count
+    def _count(self, split, tokenizer, sequence_length, most=None):
+        """The number of a split's texts, at least one and `most` at most."""
+        key = id(split), id(tokenizer), sequence_length, most
+        if key not in self._counts:
+            count = 0
+            for ids, _ in _texts(split.documents, tokenizer, sequence_length):
+                count += len(ids)
+                if most is not None and count >= most:
+                    count = most
+                    break
+            if not count:
+                raise ValueError(
+                    f"The corpus has no document of {_FEWEST_TOKENS} tokens. "
+                    f"Received: {self.name!r}, {split}."
+                )
+            # With the tokenizer, lest another one take its place in memory.
+            self._counts[key] = count, tokenizer
+        return self._counts[key][0]
 
 
 def _texts(documents, tokenizer, sequence_length):

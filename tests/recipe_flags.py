@@ -1,0 +1,10 @@
+"""The flags of a recipe that a test has imported."""
+
+from absl import flags
+
+
+def forget_recipe_flags():
+    """So that another recipe or a tool can define its own of these names."""
+    # They are all defined in `launch`.
+    for flag in [*flags.FLAGS.flags_by_module_dict().get("launch", ())]:
+        delattr(flags.FLAGS, flag.name)
