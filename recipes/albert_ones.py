@@ -21,8 +21,8 @@ LAMB, 125000 steps of 4096 sequences. Give it ALBERT's `--vocabulary`.
 
 `--output_dir` gets student.keras (the student of the lowest validation loss,
 plain Keras), its teacher.keras and the vocabulary, report.json, report.md and
-report.png, the same of the fine-tuning, launch.json, and a folder a seed. A
-seed that is finished there is not trained again.
+report.png, the same of the fine-tuning, launch.json, and a folder
+a seed with all its models. A seed that is finished there is not trained again.
 """
 
 import sys

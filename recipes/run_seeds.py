@@ -3,7 +3,7 @@
 import shutil
 
 from progress import Progress
-from seed_record import save_seed
+from seed_record import model_path, save_seed
 
 from ones_keras.write_aside import write_aside
 
@@ -54,8 +54,9 @@ def copy_best_models(output_dir, records, sign=1):
         seeds,
         key=lambda seed: sign * records[seed].validation[records[seed].student],
     )
-    for name in ("teacher", "student"):
-        source = output_dir / f"seed_{best}" / f"{name}.keras"
+    rows = {"teacher": "teacher", "student": records[best].student}
+    for name, row in rows.items():
+        source = model_path(output_dir / f"seed_{best}", row)
         with write_aside(output_dir / f"{name}.keras") as aside:
             shutil.copyfile(source, aside)
     print(

@@ -23,7 +23,7 @@ class SeedRecord:
         results: tuple of `MethodResult`, on the test split.
         tuned: tuple of `MethodResult`, after fine-tuning on another task.
         validation: dict. What validation chose by, by row.
-        student: string or `None`. Row of the saved student, the best in
+        student: string or `None`. Row of the student that is best in
             validation.
         router: dict. Router statistics of the teacher by layer.
         gathering: dict. Report of the gathering by row.
@@ -52,6 +52,11 @@ def identity(settings):
     return fields
 
 
+def model_path(folder, row):
+    """Where the model of a row is kept."""
+    return folder / f"{row.replace(',', '').replace(' ', '_')}.keras"
+
+
 def save_seed(folder, study, results, tuned=()):
     """Write the models and, last, the record that says they are complete.
 
@@ -71,13 +76,9 @@ def save_seed(folder, study, results, tuned=()):
     best = max(
         students, key=lambda run: study.sign * run.validation, default=None
     )
-    for name, model in (
-        ("teacher", runs[0].model),
-        ("student", best.model if best else None),
-    ):
-        if model is not None:
-            with write_aside(folder / f"{name}.keras") as aside:
-                model.save(aside)
+    for run in runs:
+        with write_aside(model_path(folder, run.name)) as aside:
+            run.model.save(aside)
     record = SeedRecord(
         settings=identity(settings),
         environment=results_file.environment(),

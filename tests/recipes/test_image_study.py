@@ -83,6 +83,8 @@ def test_an_ablation_adds_rows_that_are_no_students(study, tmp_path):
     assert [row["method"] for row in report["results"]] == rows
     assert [row["steps"] for row in report["results"]] == [3, *[2] * 5, 5]
     assert read(tmp_path / "seed_0" / "results.json")["student"] == "svd"
+    kept = {path.stem for path in (tmp_path / "seed_0").glob("*.keras")}
+    assert kept == {row.replace(",", "").replace(" ", "_") for row in rows}
     # The test split is not opened before the last training is over.
     assert events[: len(rows)] == ["train"] * len(rows)
     assert set(events[len(rows) :]) == {"test"}
@@ -104,7 +106,7 @@ def test_seeds_of_several_runs_are_put_together(study, tmp_path):
     ]
     assert teacher["scores"] == scores
     assert teacher["score"] == pytest.approx(np.mean(scores))
-    best = keras.models.load_model(tmp_path / "seed_4" / "student.keras")
+    best = keras.models.load_model(tmp_path / "seed_4" / "average.keras")
     found = keras.models.load_model(tmp_path / "student.keras")
     for one, other in zip(found.weights, best.weights, strict=True):
         np.testing.assert_array_equal(np.array(one), np.array(other))
