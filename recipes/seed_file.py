@@ -1,12 +1,25 @@
 """What one seed of a fine-tuning leaves behind, and how it is found again."""
 
+import hashlib
 import json
+import pathlib
 
+import results_file
 from fine_tuning import mean_and_spread
-from results_file import identity, read_results, unreadable, write_results
+from results_file import read_results, unreadable, write_results
 from rich import console, table
 
 from ones_keras.write_aside import write_aside
+
+
+def identity(settings):
+    """The settings, and what is in the files that they name."""
+    fields = results_file.identity(settings)
+    for name in ("model", "vocabulary", "train_file", "dev_file"):
+        if fields.get(name):
+            content = pathlib.Path(fields[name]).read_bytes()
+            fields[name] = hashlib.sha256(content).hexdigest()
+    return fields
 
 
 def load_results(settings, folder):

@@ -5,8 +5,8 @@ r"""Fine-tune a text model on SQuAD 1.1 or 2.0, without a teacher.
         --max_question_length=32 --model=runs/albert_ones/default/student.keras
 
 The defaults are the paper's for SQuAD 1.1 (Table 7 of OneS), 384 tokens long,
-which is more than small models have places for; `--config=v2` holds those for
-SQuAD 2.0, where questions may have no answer.
+which is more than small models have places for; `--config=v2` (or
+`--version_2`) holds those for SQuAD 2.0, where questions may have no answer.
 
 `--output_dir` gets exact match and F1 of all seeds, as the official scripts
 compute them (results.json), launch.json, and of each seed its model,
@@ -18,7 +18,7 @@ import dataclasses
 import json
 import math
 
-from absl import app
+from absl import app, flags
 from fine_tune_seeds import fine_tune_seeds
 from fine_tuning_settings import HELP, FineTuningSettings
 from launch import define_flags
@@ -85,6 +85,8 @@ define_flags(
 
 
 def main(argv):
+    if flags.FLAGS.config == "default" and flags.FLAGS.version_2:
+        flags.FLAGS.config = "v2"
     fine_tune_seeds(argv, SquadSettings, CONFIGS, read_windows, train_seed)
 
 

@@ -60,12 +60,12 @@ def glue(import_recipe, run_recipe):
 def test_glue(glue, trained, sst2, tmp_path):
     output = tmp_path / "run"
     # As a seed's model, whose vocabulary lies in the folder above.
-    model = trained / "seed_0" / "student.keras"
-    model.parent.mkdir()
-    shutil.copy(trained / "student.keras", model)
+    source = trained / "seed_0" / "student.keras"
+    source.parent.mkdir()
+    shutil.copy(trained / "student.keras", source)
     flags = (
         *SHORT,
-        f"--model={model}",
+        f"--model={source}",
         f"--data_dir={sst2}",
         f"--output_dir={output}",
         "--learning_rate=0.002",
@@ -83,8 +83,45 @@ def test_glue(glue, trained, sst2, tmp_path):
     before = (output / "seed_0" / "results.json").read_text()
     assert "seed 0: finished before" in glue(*flags)
     assert (output / "seed_0" / "results.json").read_text() == before
-    with pytest.raises(SystemExit, match="other settings"):
+    with pytest.raises(SystemExit, match=r"dropout 0\.0, now 0\.1"):
         glue(*flags, "--dropout=0.1")
+    # Another model under the same name is another model.
+    source.write_bytes((output / "seed_1" / "model.keras").read_bytes())
+    with pytest.raises(SystemExit, match="other settings"):
+        glue(*flags)
+
+
+def test_mnli_has_two_evaluations_and_settings_of_its_own(
+    glue, trained, tmp_path
+):
+    rows = [
+        {"sentence1": "the cat sat", "sentence2": "the dog", "label": label}
+        for label in ("neutral", "entailment", "contradiction")
+    ]
+    for name, count in (
+        ("train", 40),
+        ("dev_matched", 2),
+        ("dev_mismatched", 1),
+    ):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("\n".join(map(json.dumps, rows * count)))
+    output = tmp_path / "run"
+    glue(
+        f"--model={trained / 'student.keras'}",
+        "--task=MNLI",
+        f"--data_dir={tmp_path}",
+        f"--output_dir={output}",
+        "--sequence_length=16",
+        "--steps=2",
+        "--warmup_steps=1",
+    )
+    launch = json.loads((output / "launch.json").read_text())
+    assert launch["config"] == "MNLI"
+    assert launch["settings"]["learning_rate"] == 3e-5
+    summary = json.loads((output / "results.json").read_text())["summary"]
+    # The three labels are equally frequent, and the inputs the same.
+    for name in ("dev_matched", "dev_mismatched"):
+        assert summary[f"{name}_accuracy"]["mean"] == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(
