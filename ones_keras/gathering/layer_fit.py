@@ -45,9 +45,8 @@ def layer_fit(
     weights, with a cosine decay to zero. The tokens of a tenth of the examples
     are seen neither by it nor by the start; the weights that are best on these
     are kept, and the fit ends early when they do not improve any more. It takes
-    three times the memory of the layer's sample of tokens, and as long as so
-    many training steps of the layer: seconds for small ones, and many minutes
-    on a CPU for those of a base-sized model.
+    as long as so many training steps of the layer, and memory for copies of the
+    layer's sample of tokens.
 
     Args:
         experts: `ExpertWeights`.
@@ -81,11 +80,9 @@ def layer_fit(
     )
     width = intermediate_dim or experts.intermediate_dim
     training, validation = calibration.split(HELD_OUT_PART)
-    kernels = 2 if experts.gate_kernel is None else 3
+    needed = _least_tokens(experts, width)
     training.check_tokens(
-        _least_tokens(experts, width),
-        f"the {kernels * experts.up_kernel.shape[1] * width} weights of a "
-        "layer",
+        needed, f"the {needed * experts.up_kernel.shape[1]} weights of a layer"
     )
     if not len(validation.tokens):
         raise ValueError(

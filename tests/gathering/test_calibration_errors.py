@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-import ones_keras
 from ones_keras.gathering.calibration_batches import (
     CalibrationBatches,
     held_out,
 )
-from tests.gathering.token_cases import gather
+from tests.gathering.token_cases import gather, vit_moe
 
 
 def test_values_that_are_not_finite_are_named(teacher, images):
@@ -108,12 +107,5 @@ def test_data_that_cannot_serve_is_refused(teacher, images, seen):
 
 
 def test_one_width_does_not_fit_blocks_that_are_dense():
-    teacher = ones_keras.models.ViTImageClassifier.from_preset(
-        "widenet_vit_tiny",
-        num_classes=3,
-        num_layers=2,
-        share_layers=False,
-        expert_every=2,
-    )
     with pytest.raises(ValueError, match="`expert_every=2`"):
-        gather(teacher, "select_units", Unread(), intermediate_dim=8)
+        gather(vit_moe(), "select_units", Unread(), intermediate_dim=8)

@@ -7,6 +7,7 @@ import pytest
 import ones_keras
 from ones_keras.gathering import METHODS, DenseWeights, register_method
 from ones_keras.layers import DenseFeedForward, MoEFeedForward
+from tests.gathering.token_cases import vit_moe
 from tests.gradients import to_numpy
 
 
@@ -238,14 +239,7 @@ def test_a_new_method_is_one_function(teacher):
 
 
 def test_mixed_precision_and_unshared_vit_moe(images):
-    teacher = ones_keras.models.ViTImageClassifier.from_preset(
-        "widenet_vit_tiny",
-        num_classes=3,
-        num_layers=2,
-        share_layers=False,
-        expert_every=2,
-        dtype="mixed_bfloat16",
-    )
+    teacher = vit_moe("mixed_bfloat16")
     student, report = ones_keras.gather(teacher, return_report=True)
     assert [layer.name for layer in report.layers] == ["block_1_feed_forward"]
     assert "block_0_feed_forward_up" in report.copied

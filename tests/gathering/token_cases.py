@@ -1,4 +1,4 @@
-"""Models of tokens, and `gather` without its progress."""
+"""Teachers that some tests share, and `gather` without its progress."""
 
 import keras
 import numpy as np
@@ -32,3 +32,15 @@ def token_data(rng):
     tokens = 1 + rng.permutation(30 * 7).reshape(30, 7)
     tokens[::3, 4:] = 0
     return tokens
+
+
+def vit_moe(dtype=None):
+    """Layers of their own, every second one with experts."""
+    return ones_keras.models.ViTImageClassifier.from_preset(
+        "widenet_vit_tiny",
+        num_classes=3,
+        num_layers=2,
+        share_layers=False,
+        expert_every=2,
+        dtype=dtype,
+    )

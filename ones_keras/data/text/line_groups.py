@@ -4,7 +4,6 @@ import itertools
 import re
 
 _STRETCH = 2000
-_UNKNOWN = re.compile(r"^<unk> ?| <unk>")
 _TITLE = re.compile(r"^\s*=\s[^=].*\s=\s*$")
 
 
@@ -40,8 +39,8 @@ def wikitext_articles(lines):
     """Articles of WikiText, from one title to the next.
 
     A title stands between blank lines, which tells it from formulae. Joins
-    again what WikiText has split: ` @-@ `, ` @,@ ` and ` @.@ `. Its `<unk>`, a
-    twentieth of the words, is left out: there is nothing in it to be learned.
+    again what WikiText has split: ` @-@ `, ` @,@ ` and ` @.@ `. Words with
+    its `<unk>` in them, a twentieth, are left out: there is nothing to learn.
 
     Args:
         lines: iterable of strings.
@@ -57,7 +56,8 @@ def wikitext_articles(lines):
             article = []
         if line.strip():
             text = re.sub(r" @([-,.])@ ", r"\1", line.strip())
-            article.append(_UNKNOWN.sub("", text))
+            words = [word for word in text.split() if "<unk>" not in word]
+            article.append(" ".join(words))
         before, line = line, after
     if article:
         yield "\n".join(article)

@@ -273,7 +273,8 @@ def test_text_files_are_split_by_documents(tmp_path):
 
 def test_wikitext_articles(tmp_path):
     text = (
-        " \n = First = \n \n <unk> Some text @-@ with 1 @,@ 000 <unk> marks ."
+        " \n = First = \n \n <unk> <unk> Some text @-@ with 1 @,@ 000 "
+        "<unk> @-@ like <unk> marks ."
         " \n"
         " = Played , W = \n"
         " = = Section = = \n More . \n \n = Second = \n \n Other . \n"
@@ -301,7 +302,9 @@ def test_real_wikitext(shared_data, tmp_path, tokenizer):
     corpus = load_text_corpus("wikitext", tmp_path)
     # As its authors count them.
     assert len(list(corpus.validation_split.documents())) == 60
-    assert len(list(corpus.test_split.documents())) == 60
+    articles = list(corpus.test_split.documents())
+    assert len(articles) == 60
+    assert not any("<unk>" in article for article in articles)
 
 
 def test_unreadable_corpora_are_named(tmp_path):
