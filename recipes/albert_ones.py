@@ -22,7 +22,7 @@ LAMB, 125000 steps of 4096 sequences. Give it ALBERT's `--vocabulary`.
 `--output_dir` gets student.keras (the student of the lowest validation loss,
 plain Keras), its teacher.keras and the vocabulary, report.json, report.md and
 report.png, the same of the fine-tuning, launch.json, and a folder
-a seed with all its models. A seed that is finished there is not trained again.
+a seed with all its models. What is trained there is not trained again.
 """
 
 import sys
@@ -97,8 +97,8 @@ def run(settings, corpus, tokenizer, output_dir, records):
         settings,
         output_dir,
         records,
-        lambda seed, progress: TextStudy(
-            settings, corpus, tokenizer, seed, progress
+        lambda seed, *options: TextStudy(
+            settings, corpus, tokenizer, seed, *options
         ),
     )
     write_reports(settings, output_dir, records)

@@ -86,8 +86,8 @@ def rehearse(settings, images):
 class ImageStudy(SeedStudy):
     """Trains the image classifiers of one seed."""
 
-    def __init__(self, settings, images, seed, progress):
-        super().__init__(settings, seed, progress)
+    def __init__(self, settings, images, seed, progress, kept):
+        super().__init__(settings, seed, progress, kept)
         self.images = images
 
     def train_all(self):
@@ -108,6 +108,7 @@ class ImageStudy(SeedStudy):
             teacher, self.images.validation(settings.evaluation_batch_size)
         )
         accuracy = float(np.mean(logits.argmax(-1) == labels))
+        self.kept.keep("teacher", teacher, accuracy)
         self.runs.append(Run("teacher", teacher, 0, accuracy))
 
     def fit(self, model, **options):

@@ -20,10 +20,10 @@ Your own images in ImageNet's folder layout, and a teacher trained before:
 
 `--output_dir` gets student.keras (the student of the best validation
 accuracy, plain Keras) and its teacher.keras, report.json, report.md,
-report.png, launch.json, and a folder a seed with all its models. A seed that is
-finished there is not trained again, so an interrupted study goes on at its
-first unfinished seed, and seeds can be trained by several processes and put
-together by a last one.
+report.png, launch.json, and a folder a seed with all its models. What is
+trained there is not trained again, so an interrupted study goes on at its first
+unfinished model, and seeds can be trained by several processes and put together
+by a last one.
 """
 
 import pathlib
@@ -111,7 +111,7 @@ def run(settings, images, output_dir, records):
         settings,
         output_dir,
         records,
-        lambda seed, progress: ImageStudy(settings, images, seed, progress),
+        lambda seed, *options: ImageStudy(settings, images, seed, *options),
     )
     write_report(settings, output_dir, records)
     copy_best_models(output_dir, records)

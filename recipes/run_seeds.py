@@ -2,8 +2,9 @@
 
 import shutil
 
+from kept_models import KeptModels, model_path
 from progress import Progress
-from seed_record import model_path, save_seed
+from seed_record import identity, save_seed
 
 from ones_keras.write_aside import write_aside
 
@@ -15,8 +16,8 @@ def run_seeds(settings, output_dir, records, make_study):
         settings: `TrainingSettings`.
         output_dir: path. Each seed has its folder there.
         records: dict from seed to `SeedRecord` or `None`; it is filled.
-        make_study: callable, given a seed and a `Progress`, that returns a
-            `SeedStudy`.
+        make_study: callable, given a seed, a `Progress` and `KeptModels`,
+            that returns a `SeedStudy`.
     """
     with Progress() as progress:
         for seed in settings.seeds:
@@ -24,12 +25,14 @@ def run_seeds(settings, output_dir, records, make_study):
             if records[seed]:
                 progress.say(f"seed {seed}: finished before, from {folder}")
             else:
-                study = make_study(seed, progress)
+                kept = KeptModels(folder, identity(settings))
+                study = make_study(seed, progress, kept)
                 study.train_all()
                 # Validation has chosen; only now is the test split opened.
                 records[seed] = save_seed(
                     folder, study, study.test(), study.fine_tune_all()
                 )
+                kept.finish()
             for name, found in records[seed].router.items():
                 load = " ".join(f"{100 * share:.1f}" for share in found["load"])
                 progress.say(

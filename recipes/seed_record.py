@@ -5,11 +5,11 @@ import hashlib
 import pathlib
 
 import results_file
+from kept_models import KeptModels
 from results_file import read_results, unreadable, write_results
 
 from ones_keras.gathering.registry import get_method
 from ones_keras.reporting import MethodResult
-from ones_keras.write_aside import write_aside
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,13 +52,8 @@ def identity(settings):
     return fields
 
 
-def model_path(folder, row):
-    """Where the model of a row is kept."""
-    return folder / f"{row.replace(',', '').replace(' ', '_')}.keras"
-
-
 def save_seed(folder, study, results, tuned=()):
-    """Write the models and, last, the record that says they are complete.
+    """Write the record that says the models there are complete.
 
     Args:
         folder: path.
@@ -69,16 +64,12 @@ def save_seed(folder, study, results, tuned=()):
     Returns:
         A `SeedRecord`.
     """
-    folder.mkdir(exist_ok=True)
     settings, runs = study.settings, study.runs
     # What an ablation adds to them is there to be compared with.
     students = [run for run in runs if run.name in settings.methods]
     best = max(
         students, key=lambda run: study.sign * run.validation, default=None
     )
-    for run in runs:
-        with write_aside(model_path(folder, run.name)) as aside:
-            run.model.save(aside)
     record = SeedRecord(
         settings=identity(settings),
         environment=results_file.environment(),
@@ -101,7 +92,8 @@ def load_seed(folder, settings):
 
     Raises a `ValueError` if it cannot be read or is of other settings.
     """
-    path = pathlib.Path(folder) / "results.json"
+    folder = pathlib.Path(folder)
+    path = folder / "results.json"
     fields = read_results(
         path,
         identity(settings),
@@ -109,6 +101,8 @@ def load_seed(folder, settings):
         defaults=dataclasses.asdict(type(settings)()),
     )
     if fields is None:
+        # What cannot be gone on with is refused here, before any training.
+        KeptModels(folder, identity(settings))
         return None
     try:
         for name in ("results", "tuned"):

@@ -42,6 +42,7 @@ class SeedStudy:
         settings: `TrainingSettings` with `methods` and `student_steps`.
         seed: int.
         progress: `Progress`.
+        kept: `KeptModels`. What is there is not trained again.
     """
 
     # The outputs that are distilled, `None` of a model with one.
@@ -50,10 +51,11 @@ class SeedStudy:
     sign = 1
     note = "best validation {:.1%}"
 
-    def __init__(self, settings, seed, progress):
+    def __init__(self, settings, seed, progress, kept):
         self.settings = settings
         self.seed = seed
         self.progress = progress
+        self.kept = kept
         self.runs = []
 
     def train_all(self):
@@ -112,16 +114,20 @@ class SeedStudy:
 
     def train(self, name, model, steps, trained=None):
         """Train a model, itself or by a `Distiller`, and note the run."""
-        peak = self.settings.learning_rate
-        if name != "teacher":
-            peak = self.settings.student_learning_rate
-        validation = self.fit(
-            trained or model,
-            steps=steps,
-            learning_rate=peak,
-            progress=self.progress.announce(
-                f"seed {self.seed} · {name}", steps, self.note
-            ),
-        )
+        title = f"seed {self.seed} · {name}"
+        validation = self.kept.restore(name, model)
+        if validation is None:
+            peak = self.settings.learning_rate
+            if name != "teacher":
+                peak = self.settings.student_learning_rate
+            validation = self.fit(
+                trained or model,
+                steps=steps,
+                learning_rate=peak,
+                progress=self.progress.announce(title, steps, self.note),
+            )
+            self.kept.keep(name, model, validation)
+        else:
+            self.progress.say(f"{title}: trained before")
         self.runs.append(Run(name, model, steps, validation))
         gc.collect()

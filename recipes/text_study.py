@@ -79,6 +79,7 @@ class TextStudy(SeedStudy):
         tokenizer: `ones_keras.data.TextTokenizer`.
         seed: int.
         progress: `Progress`.
+        kept: `KeptModels`.
     """
 
     # The labels' loss is of both outputs, the teacher's of this one.
@@ -86,8 +87,8 @@ class TextStudy(SeedStudy):
     sign = -1
     note = "lowest validation loss {:.3f}"
 
-    def __init__(self, settings, corpus, tokenizer, seed, progress):
-        super().__init__(settings, seed, progress)
+    def __init__(self, settings, corpus, tokenizer, seed, progress, kept):
+        super().__init__(settings, seed, progress, kept)
         self.corpus = corpus
         self.tokenizer = tokenizer
 

@@ -43,11 +43,15 @@ def study(monkeypatch, import_recipe, run_recipe):
     events = []
     monkeypatch.setattr(recipe, "load_images", lambda settings: Images(events))
 
-    def run(accuracy, *flags):
+    def run(accuracy, *flags, fail_at=None):
         events.clear()
 
         def train(model, images, settings, **options):
             row = events.count("train")
+            if row == fail_at:
+                raise KeyboardInterrupt
+            for weight in model.trainable_variables:
+                weight.assign(weight + 0.1 * row)
             events.append("train")
             options["progress"](options["steps"], accuracy(row, options))
             return accuracy(row, options)
@@ -110,3 +114,34 @@ def test_seeds_of_several_runs_are_put_together(study, tmp_path):
     found = keras.models.load_model(tmp_path / "student.keras")
     for one, other in zip(found.weights, best.weights, strict=True):
         np.testing.assert_array_equal(np.array(one), np.array(other))
+
+
+def test_an_interrupted_seed_goes_on_at_the_next_model(study, tmp_path):
+    def accuracy(row, options):
+        return 0.5 + 0.1 * row
+
+    folder = tmp_path / "seed_0"
+    flags = ("--methods=switch,average", f"--output_dir={tmp_path}")
+    with pytest.raises(KeyboardInterrupt):
+        study(accuracy, *flags, fail_at=3)
+    assert not (folder / "results.json").exists()
+    before = {path.name: path.read_bytes() for path in folder.glob("*.keras")}
+    assert set(before) == {"teacher.keras", "dense.keras", "switch.keras"}
+    with pytest.raises(SystemExit, match=r"alpha 0\.25, now 0\.5"):
+        study(accuracy, *flags, "--alpha=0.5")
+    first, *others = study(lambda *_: 0.2, *flags)
+    assert first == "train"
+    assert set(others) == {"test"}
+    for name, content in before.items():
+        assert (folder / name).read_bytes() == content
+    record = read(folder / "results.json")
+    assert record["validation"] == pytest.approx(
+        {"teacher": 0.5, "dense": 0.6, "switch": 0.7, "average": 0.2}
+    )
+    # What is tested is what was kept.
+    model = keras.models.load_model(folder / "switch.keras")
+    (images, labels), *_ = Images([]).test(8)
+    choices = model.predict(np.asarray(images), verbose=0).argmax(-1)
+    assert record["results"][2]["score"] == np.mean(choices == labels)
+    assert not list(tmp_path.glob("**/unfinished.json"))
+    assert study(accuracy, *flags) == []
