@@ -49,7 +49,8 @@ def main(argv):
         raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
     start = time.time()
     try:
-        settings, _ = read_settings(TextSettings, CONFIGS)
+        settings, given = read_settings(TextSettings, CONFIGS)
+        check_vocabulary_flags(settings, given)
         check_output_path(settings)
         choose_backend()
         from seed_record import load_seed
@@ -72,6 +73,18 @@ def main(argv):
     tokenizer.save(output_dir / "vocabulary")
     run(settings, corpus, tokenizer, output_dir, records)
     print(f"{output_dir}: done in {time.time() - start:.0f} s")
+
+
+def check_vocabulary_flags(settings, given):
+    """Refuse flags of a vocabulary that is learned beside one that is given."""
+    for name in ("vocabulary_size", "tokenizer"):
+        if settings.vocabulary and name in given:
+            raise ValueError(
+                f"`--{name}` says how a vocabulary is learned and cannot "
+                f"change one that is given. Received: "
+                f"`--{name}={given[name]}`, "
+                f"`--vocabulary={settings.vocabulary}`."
+            )
 
 
 def check_vocabulary(tokenizer):

@@ -24,6 +24,7 @@ HELP = {
     "corpus if it is not given.",
     "vocabulary_size": "Of one that is learned.",
     "tokenizer": "sentencepiece or wordpiece, of one that is learned.",
+    "lowercase": "Whether case and accents are removed, as in uncased models.",
     "sequence_length": "Tokens of a sequence, special ones included.",
     "num_layers": "Replaces the preset's unless 0.",
     "num_experts": "Replaces the preset's unless 0.",
@@ -50,6 +51,7 @@ class TextSettings(TrainingSettings):
     vocabulary: str = ""
     vocabulary_size: int = 4000
     tokenizer: str = "sentencepiece"
+    lowercase: bool = True
     sequence_length: int = 64
     model: str = "widenet_albert_tiny"
     num_layers: int = 0

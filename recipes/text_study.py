@@ -16,11 +16,14 @@ ROUTER_BATCHES = 4
 def load_vocabulary(settings, corpus):
     """The tokenizer of `--vocabulary`, or one learned from the corpus."""
     if settings.vocabulary:
-        return ones_keras.data.load_tokenizer(settings.vocabulary)
+        return ones_keras.data.load_tokenizer(
+            settings.vocabulary, settings.lowercase
+        )
     return ones_keras.data.train_tokenizer(
         corpus.train_split.documents(),
         settings.vocabulary_size,
         kind=settings.tokenizer,
+        lowercase=settings.lowercase,
     )
 
 

@@ -109,6 +109,35 @@ def test_whole_comparison_and_its_files(recipe, books, tmp_path):
         recipe(*flags)
 
 
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_case_of_a_vocabulary(lowercase, import_recipe, books, tmp_path):
+    import_recipe("albert_ones")
+    from text_settings import TextSettings
+    from text_study import load_vocabulary
+
+    corpus = ones_keras.data.load_text_corpus("text", books)
+    settings = TextSettings(vocabulary_size=150, lowercase=lowercase)
+    learned = load_vocabulary(settings, corpus)
+    learned.save(tmp_path / "vocabulary")
+    settings = TextSettings(
+        vocabulary=str(tmp_path / "vocabulary"), lowercase=lowercase
+    )
+    for tokenizer in (learned, load_vocabulary(settings, corpus)):
+        upper, lower = tokenizer(["THE CASE", "the case"]).to_list()
+        assert (upper == lower) is lowercase
+
+
+def test_a_vocabulary_that_is_not_there(recipe, books, tmp_path):
+    flags = [flag for flag in SHORT if "vocabulary" not in flag]
+    with pytest.raises(SystemExit, match=r"gone\.model"):
+        recipe(
+            *flags,
+            f"--data_dir={books}",
+            f"--output_dir={tmp_path / 'run'}",
+            "--vocabulary=gone.model",
+        )
+
+
 def test_scores_against_a_loop(import_recipe, books, rng):
     import_recipe("albert_ones")
     import text_training
@@ -166,7 +195,7 @@ def test_scores_against_a_loop(import_recipe, books, rng):
         ("--student_steps=5", "a multiple of --evaluations, 2"),
         ("--methods=svd,merge", r"`--methods=\['merge'\]`"),
         ("--alpha=1.5", r"`--alpha=1\.5`"),
-        ("--vocabulary=gone.model", r"gone\.model"),
+        ("--vocabulary=gone.model", "cannot change one that is given"),
         ("--data_dir=nowhere", "nowhere"),
         ("--sequence_length=200", "128 positions"),
         ("--model=ones_albert_tiny", "must have experts"),

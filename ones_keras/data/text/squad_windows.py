@@ -95,12 +95,13 @@ def squad_windows(
             row = np.zeros(sequence_length, bool)
             row[len(ids) + 2 :][: len(range(*span))] = _has_most(span, spans)
             columns["most_context"].append(row)
-    columns = {name: np.array(rows) for name, rows in columns.items()}
+    # One after the other, so that no more than one is there twice.
+    arrays = {name: np.array(columns.pop(name)) for name in list(columns)}
     names = ("token_ids", "segment_ids", "padding_mask")
     return SquadWindows(
-        {name: columns.pop(name).astype("int32") for name in names},
-        labels=columns.pop("labels").astype("int32"),
-        **columns,
+        {name: arrays.pop(name).astype("int32") for name in names},
+        labels=arrays.pop("labels").astype("int32"),
+        **arrays,
     )
 
 
@@ -156,6 +157,7 @@ def _add_window(columns, tokenizer, question, context, span, length):
         tokenizer.sep_id,
     ]
     before, after = len(question) + 2, length - len(ids)
+    ids = np.array(ids, "int32")
     columns["token_ids"].append(
         np.pad(ids, (0, after), constant_values=tokenizer.pad_id)
     )
