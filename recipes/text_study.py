@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from fine_tuning import predict
 from seed_study import SeedStudy
 from text_training import fine_tune, masked_lm_scores, pretrain
 
@@ -185,16 +186,13 @@ class TextStudy(SeedStudy):
                     settings.fine_tune_steps,
                 ),
             )
-            correct = [
-                np.asarray(classifier.predict_on_batch(_arrays(x))).argmax(-1)
-                == np.asarray(labels)
-                for x, labels in test.batches(settings.evaluation_batch_size)
-            ]
+            batches = test.batches(settings.evaluation_batch_size)
+            logits = predict(classifier, (x for x, _ in batches))
             results.append(
                 MethodResult(
                     run.name,
                     self.seed,
-                    score=float(np.concatenate(correct).mean()),
+                    score=float(np.mean(logits.argmax(-1) == test.labels)),
                     parameters=classifier.count_params(),
                     steps=settings.fine_tune_steps,
                 )
@@ -222,7 +220,3 @@ def _gathering_options(settings, corpus, tokenizer, seed, method):
         steps=settings.calibration_batches,
     )
     return {"calibration_data": batches, "seed": seed}
-
-
-def _arrays(x):
-    return {name: np.asarray(value) for name, value in x.items()}

@@ -29,14 +29,20 @@ def observe(model, x, y):
 
     Args:
         model: `keras.Model`. A compiled one takes a training step in the end.
-        x: array. Inputs.
+        x: array or dict of arrays. Inputs.
         y: array. Labels.
 
     Returns:
-        A dict with the prediction, one entry a weight and, of a compiled model,
-        the prediction after the step.
+        A dict with the prediction (of several outputs one entry each), one
+        entry a weight and, of a compiled model, the prediction after the step.
     """
-    seen = {"prediction": _float32(model.predict(x, verbose=0))}
+    prediction = model.predict(x, verbose=0)
+    if not isinstance(prediction, dict):
+        prediction = {"": prediction}
+    seen = {
+        f"prediction {name}": _float32(output)
+        for name, output in prediction.items()
+    }
     for layer in model.layers:
         for index, weight in enumerate(layer.weights):
             name = f"weight {index} of {layer.name}, {weight.dtype}"
@@ -44,8 +50,15 @@ def observe(model, x, y):
     if model.compiled:
         # The optimizer's state shows in the direction of its next step.
         model.train_on_batch(x, y)
-        seen["prediction after a step"] = _float32(model.predict(x, verbose=0))
+        seen["after a step"] = _float32(model.predict(x, verbose=0))
     return seen
+
+
+def read(path):
+    """Inputs and labels that were saved beside a model."""
+    with np.load(path) as data:
+        x = {name: data[name] for name in data if name not in "xy"}
+        return x or data["x"], data["y"]
 
 
 def _float32(value):
@@ -56,8 +69,7 @@ def main(folder):
     sys.meta_path.insert(0, _NotInstalled())
     backend = keras.backend.backend()
     for path in sorted(pathlib.Path(folder).glob("*.keras")):
-        with np.load(path.with_suffix(".npz")) as data:
-            x, y = data["x"], data["y"]
+        x, y = read(path.with_suffix(".npz"))
         try:
             model = keras.saving.load_model(path)
             np.savez(

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import types
 
 import keras
 import numpy as np
@@ -107,6 +108,20 @@ def test_whole_comparison_and_its_files(recipe, books, tmp_path):
     (tmp_path / "vocabulary").write_bytes(vocabulary + b"1")
     with pytest.raises(SystemExit, match="another vocabulary"):
         recipe(*flags)
+
+
+def test_the_papers_settings_can_be_built(import_recipe):
+    import_recipe("albert_ones")
+    from text_settings import CONFIGS, TextSettings
+    from text_study import build_teacher
+
+    settings = TextSettings(**CONFIGS["paper"])
+    settings.check()
+    vocabulary = types.SimpleNamespace(vocabulary_size=settings.vocabulary_size)
+    teacher = build_teacher(settings, vocabulary)
+    assert teacher.backbone.max_sequence_length == settings.sequence_length
+    # Table 4 of OneS: 26M parameters, without the head.
+    assert round(teacher.backbone.count_params() / 1e6) == 26
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
