@@ -4,7 +4,7 @@ import pathlib
 
 import keras
 import numpy as np
-from optimization import make_optimizer
+from optimization import forget_optimizer, make_optimizer
 
 import ones_keras
 
@@ -78,6 +78,7 @@ def fit(model, batches, loss, settings, progress):
         callbacks=[callback],
     )
     progress(settings.steps, history.history["loss"][-1])
+    forget_optimizer(model)
 
 
 def predict(model, batches):

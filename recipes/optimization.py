@@ -33,6 +33,14 @@ def make_optimizer(settings, steps, learning_rate, model):
     return optimizer
 
 
+def forget_optimizer(model):
+    """Leave out of the model's file what makes it three times the size.
+
+    And, in case of the schedule, what would not load elsewhere.
+    """
+    model.optimizer, model.compiled = None, False
+
+
 class KeepBest(keras.callbacks.Callback):
     """Keeps the weights of the best validation, over several fits.
 
@@ -55,4 +63,6 @@ class KeepBest(keras.callbacks.Callback):
             self.weights = [np.array(w) for w in self.model.get_weights()]
 
     def restore(self, model):
+        """Give the model its best weights, at the end of its training."""
         model.set_weights(self.weights)
+        forget_optimizer(model)

@@ -1,6 +1,9 @@
 import importlib
+import io
 import types
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -56,3 +59,25 @@ def test_keeps_the_best_weights_over_several_fits(optimization, sign):
     assert keep.best == sign * 0.6
     for one, other in zip(model.get_weights(), kept, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_restored_model_is_saved_without_an_optimizer(optimization, tmp_path):
+    x, y = np.ones((4, 3), "float32"), np.arange(4) % 2
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    keep = optimization.KeepBest("loss", -1)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adamw", loss)
+    model.fit(x, y, verbose=0, callbacks=[keep])
+    keep.restore(model)
+    expected = model.predict(x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert "AdamW" not in archive.read("config.json").decode()
+        weights = archive.read("model.weights.h5")
+    with h5py.File(io.BytesIO(weights)) as file:
+        assert "optimizer" not in file
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), expected)
+    # It can be trained on.
+    model.compile("sgd", loss)
+    model.fit(x, y, verbose=0)
