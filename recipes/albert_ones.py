@@ -62,11 +62,12 @@ def main(argv):
         corpus = load_text_corpus(settings.corpus, settings.data_dir or None)
         tokenizer = load_vocabulary(settings, corpus)
         check_vocabulary(tokenizer)
-        rehearse(settings, corpus, tokenizer)
         records = {
             seed: load_seed(output_path() / f"seed_{seed}", settings)
             for seed in settings.seeds
         }
+        if not all(records.values()):
+            rehearse(settings, corpus, tokenizer)
         output_dir = make_output_dir(settings)
     except ValueError as error:
         sys.exit(f"albert_ones: {error}")
