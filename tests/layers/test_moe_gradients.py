@@ -17,9 +17,19 @@ from tests.layers.moe_cases import (
 JIT = {"torch": [False], "jax": [True], "tensorflow": [False, True]}
 
 
-@pytest.mark.parametrize("jit", JIT[keras.backend.backend()])
-@pytest.mark.parametrize("capacity_factor", [None, 0.6])
-@pytest.mark.parametrize("name", ADVERSE)
+# What XLA makes of a capacity takes seconds a case.
+CASES = [
+    (name, capacity_factor, jit)
+    for name in ADVERSE
+    for capacity_factor in (None, 0.6)
+    for jit in JIT[keras.backend.backend()]
+    if keras.backend.backend() != "tensorflow"
+    or not (jit and capacity_factor)
+    or name in ("all to one expert", "half masked")
+]
+
+
+@pytest.mark.parametrize(("name", "capacity_factor", "jit"), CASES)
 def test_gradients_equal_all_experts(name, capacity_factor, jit, rng):
     layer, inputs, mask = adverse_case(name, rng)
     layer.capacity_factor = capacity_factor
@@ -27,6 +37,7 @@ def test_gradients_equal_all_experts(name, capacity_factor, jit, rng):
     kwargs = {"mask": mask, "training": True}
     found = loss_and_gradients(layer, inputs, weights, jit=jit, **kwargs)
     layer.dispatch = "einsum"
+    jit = JIT[keras.backend.backend()][0]
     expected = loss_and_gradients(layer, inputs, weights, jit=jit, **kwargs)
     np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
     np.testing.assert_allclose(found[1], expected[1], atol=2e-5)
