@@ -24,9 +24,14 @@ def pytest_report_header():
 
 @pytest.fixture(autouse=True, scope="module")
 def _collected():
-    """Garbage is collected after each file; after each test it takes long."""
+    """Garbage is collected after each file; after each test it takes long.
+
+    What is left by then, TensorFlow's caches above all, need not be looked at
+    again: recipes collect after each model.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
