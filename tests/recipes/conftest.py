@@ -4,6 +4,7 @@ import importlib
 import pathlib
 import sys
 
+import keras
 import pytest
 from absl import flags
 from absl.testing import flagsaver
@@ -11,6 +12,17 @@ from absl.testing import flagsaver
 from tests.recipe_flags import forget_recipe_flags
 
 FOLDER = pathlib.Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """For models of a few steps, which are not worth TensorFlow's tracing.
+
+    That recipes train in graphs is seen where they run in a process.
+    """
+    if keras.backend.backend() == "tensorflow":
+        always = property(lambda model: True, lambda model, value: None)
+        monkeypatch.setattr(keras.Model, "run_eagerly", always)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 FLAGS = (
     "--num_layers=1",
     "--teacher_steps=3",

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 FLAGS = (
     "--num_layers=1",
     "--teacher_steps=3",
