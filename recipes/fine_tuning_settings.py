@@ -11,7 +11,7 @@ HELP = {
     "with the layers of ours.",
     "vocabulary": "Its vocabulary; default the file `vocabulary` beside it or "
     "in the folder above.",
-    "lowercase": "Whether the vocabulary is uncased.",
+    "lowercase": "Whether the vocabulary is uncased; as in the pretraining.",
     "seeds": settings.HELP["seeds"],
     "steps": "Training steps.",
     "warmup_steps": "Steps with a rising learning rate; it falls linearly to "

@@ -32,7 +32,7 @@ def build_teacher(settings, images):
 def load_teacher(settings, images):
     """The trained teacher of `--teacher`, checked against the images."""
     try:
-        teacher = keras.models.load_model(settings.teacher)
+        teacher = keras.models.load_model(settings.teacher, compile=False)
     except Exception as error:
         raise ValueError(
             "The teacher could not be read. Received: "
@@ -104,11 +104,13 @@ class ImageStudy(SeedStudy):
             self.train("teacher", teacher, settings.teacher_steps)
             return
         teacher = load_teacher(settings, self.images)
-        logits, labels = predict_logits(
-            teacher, self.images.validation(settings.evaluation_batch_size)
-        )
-        accuracy = float(np.mean(logits.argmax(-1) == labels))
-        self.kept.keep("teacher", teacher, accuracy)
+        accuracy = self.kept.restore("teacher", teacher)
+        if accuracy is None:
+            logits, labels = predict_logits(
+                teacher, self.images.validation(settings.evaluation_batch_size)
+            )
+            accuracy = float(np.mean(logits.argmax(-1) == labels))
+            self.kept.keep("teacher", teacher, accuracy)
         self.runs.append(Run("teacher", teacher, 0, accuracy))
 
     def fit(self, model, **options):

@@ -20,10 +20,10 @@ Your own images in ImageNet's folder layout, and a teacher trained before:
 
 `--output_dir` gets student.keras (the student of the best validation
 accuracy, plain Keras) and its teacher.keras, report.json, report.md,
-report.png, launch.json, and a folder a seed with all its models. What is
-trained there is not trained again, so an interrupted study goes on at its first
-unfinished model, and seeds can be trained by several processes and put together
-by a last one.
+report.png, launch.json, and a folder a seed with all its models. A model that
+is trained there is not trained again, so an interrupted study goes on at its
+first unfinished model, and seeds can be trained by several processes and put
+together by a last one.
 """
 
 import pathlib
@@ -66,6 +66,13 @@ def check_teacher_flags(settings, given):
                 f"one that is given. Received: `--{name}={given[name]}`, "
                 f"`--teacher={settings.teacher}`."
             )
+    folders = pathlib.Path(settings.teacher).resolve().parents
+    if output_path().resolve() in folders:
+        raise ValueError(
+            "The teacher would be overwritten by a copy of itself. Choose "
+            "another `--output_dir`. Received: "
+            f"`--teacher={settings.teacher}`, `--output_dir={output_path()}`."
+        )
     if settings.ablation != ("teacher_steps" in given):
         raise ValueError(
             "With `--teacher`, `--teacher_steps` says how long it was "

@@ -1,11 +1,13 @@
 """The models of a seed that are trained, while others are not yet."""
 
+import zipfile
+
 import keras
 from results_file import read_results, unreadable, write_results
 
 from ones_keras.write_aside import write_aside
 
-NAME = "unfinished.json"
+UNFINISHED = "unfinished.json"
 
 
 def model_path(folder, row):
@@ -20,17 +22,32 @@ class KeptModels:
         folder: path of the seed's folder.
         identity: dict. The settings that decide what the models are; a folder
             of others is refused.
+        defaults: dict or `None`. As in `read_results`. Defaults to `None`.
+
+    Raises:
+        ValueError: If the folder is of other settings, or something in it
+            cannot be read.
     """
 
-    def __init__(self, folder, identity):
+    def __init__(self, folder, identity, defaults=None):
         self._folder = folder
-        self._file = folder / NAME
+        self._file = folder / UNFINISHED
         self._identity = identity
-        content = read_results(self._file, self._identity) or {"validation": {}}
+        content = read_results(self._file, identity, defaults)
         try:
-            self._validation = dict(content["validation"])
+            kept = dict(content["validation"]) if content else {}
         except (KeyError, TypeError, ValueError) as error:
             raise unreadable(self._file, error) from error
+        # A model that was removed is one to be trained again.
+        self._validation = {
+            name: validation
+            for name, validation in kept.items()
+            if model_path(folder, name).exists()
+        }
+        for name in self._validation:
+            path = model_path(folder, name)
+            if not zipfile.is_zipfile(path):
+                raise unreadable(path, "not a .keras file")
 
     def restore(self, name, model):
         """Give a model the weights that it was trained to.
@@ -43,9 +60,11 @@ class KeptModels:
         path = model_path(self._folder, name)
         try:
             kept = keras.models.load_model(path, compile=False)
+            # By name: a file may have its layers in another order.
+            for layer in model.layers:
+                layer.set_weights(kept.get_layer(layer.name).get_weights())
         except Exception as error:
             raise unreadable(path, error) from error
-        model.set_weights(kept.get_weights())
         return self._validation[name]
 
     def keep(self, name, model, validation):
@@ -57,7 +76,3 @@ class KeptModels:
         write_results(
             self._file, self._identity, {"validation": self._validation}
         )
-
-    def finish(self):
-        """The seed's own record has come."""
-        self._file.unlink(missing_ok=True)

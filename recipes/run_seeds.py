@@ -2,9 +2,9 @@
 
 import shutil
 
-from kept_models import KeptModels, model_path
+from kept_models import UNFINISHED, model_path
 from progress import Progress
-from seed_record import identity, save_seed
+from seed_record import kept_models, save_seed
 
 from ones_keras.write_aside import write_aside
 
@@ -25,14 +25,14 @@ def run_seeds(settings, output_dir, records, make_study):
             if records[seed]:
                 progress.say(f"seed {seed}: finished before, from {folder}")
             else:
-                kept = KeptModels(folder, identity(settings))
+                kept = kept_models(folder, settings)
                 study = make_study(seed, progress, kept)
                 study.train_all()
                 # Validation has chosen; only now is the test split opened.
                 records[seed] = save_seed(
                     folder, study, study.test(), study.fine_tune_all()
                 )
-                kept.finish()
+            (folder / UNFINISHED).unlink(missing_ok=True)
             for name, found in records[seed].router.items():
                 load = " ".join(f"{100 * share:.1f}" for share in found["load"])
                 progress.say(

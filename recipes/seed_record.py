@@ -87,6 +87,16 @@ def save_seed(folder, study, results, tuned=()):
     return record
 
 
+def kept_models(folder, settings):
+    """The `KeptModels` of a seed that is not finished."""
+    return KeptModels(folder, identity(settings), _defaults(settings))
+
+
+def _defaults(settings):
+    """A setting that is newer than a record had its default then."""
+    return dataclasses.asdict(type(settings)())
+
+
 def load_seed(folder, settings):
     """The record of a finished seed, or `None`.
 
@@ -94,15 +104,10 @@ def load_seed(folder, settings):
     """
     folder = pathlib.Path(folder)
     path = folder / "results.json"
-    fields = read_results(
-        path,
-        identity(settings),
-        # A setting that is newer than the record had its default then.
-        defaults=dataclasses.asdict(type(settings)()),
-    )
+    fields = read_results(path, identity(settings), _defaults(settings))
     if fields is None:
         # What cannot be gone on with is refused here, before any training.
-        KeptModels(folder, identity(settings))
+        kept_models(folder, settings)
         return None
     try:
         for name in ("results", "tuned"):

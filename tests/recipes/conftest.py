@@ -18,7 +18,7 @@ FOLDER = pathlib.Path(__file__).parents[2] / "recipes"
 def eager(monkeypatch):
     """For models of a few steps, which are not worth TensorFlow's tracing.
 
-    That recipes train in graphs is seen where they run in a process.
+    Graphs are what `fit` makes of the same models in all other tests.
     """
     if keras.backend.backend() == "tensorflow":
         always = property(lambda model: True, lambda model, value: None)

@@ -153,6 +153,7 @@ def test_a_vocabulary_that_is_not_there(recipe, books, tmp_path):
             f"--output_dir={tmp_path / 'run'}",
             "--vocabulary=gone.model",
         )
+    assert not (tmp_path / "run").exists()
 
 
 def test_scores_against_a_loop(import_recipe, books, rng):

@@ -199,7 +199,7 @@ def test_bad_input_ends_before_training(flags, message, study, tmp_path):
     assert not output_dir.exists()
 
 
-def test_the_command_line_on_the_built_in_data(
+def test_real_training_on_the_built_in_data(
     import_recipe, run_recipe, tmp_path
 ):
     printed = run_recipe(

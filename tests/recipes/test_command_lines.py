@@ -1,0 +1,40 @@
+"""Recipes in processes of their own, which choose their backend."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "flags", "message"),
+    [
+        # Before Keras is imported, and after.
+        ("imagenet_ones", ["--svd_ratio=1.5"], "`--svd_ratio=1.5`"),
+        ("albert_ones", ["--corpus=text", "--data_dir=nowhere"], "nowhere"),
+        ("gathering_study", ["--model=ones_vit_tiny"], "no `MoEFeedForward`"),
+        ("glue_finetune", ["--data_dir=a", "--model=a.keras"], "a.keras"),
+    ],
+)
+def test_bad_input_is_an_exit_status_and_one_line(
+    recipe, flags, message, tmp_path
+):
+    result = subprocess.run(
+        [
+            sys.executable,
+            str(RECIPES / f"{recipe}.py"),
+            f"--output_dir={tmp_path / 'out'}",
+            *flags,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(f"{recipe}: ")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
