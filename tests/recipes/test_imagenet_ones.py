@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
 
 

@@ -16,7 +16,11 @@ def tokens_of(tokenizer, text):
     return [tokenizer.tokenizer.id_to_token(index) for index in ids]
 
 
-@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40))
+# What Python's Unicode does not know yet (Cn) may be known to TensorFlow's.
+CHARACTERS = st.characters(exclude_categories=["Cs", "Cc", "Cn"])
+
+
+@given(st.text(CHARACTERS, max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_folding_is_the_same_in_python_and_tensorflow(text):
     found = fold_tensor([text]).numpy()[0].decode()
