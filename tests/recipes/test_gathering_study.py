@@ -67,7 +67,7 @@ def study(monkeypatch, import_recipe, run_recipe):
 
         def predict_logits(model, batches):
             # Without a graph of every model.
-            (images, labels), *_ = batches
+            ((images, labels),) = batches
             return np.asarray(ops.convert_to_numpy(model(images))), labels
 
         monkeypatch.setattr(runs, "train", train)
