@@ -72,7 +72,7 @@ def test_parameter_counts_of_the_papers(preset):
     ("preset", "overrides"),
     [
         ("widenet_albert_tiny", {}),
-        ("ones_albert_tiny", {"num_layers": 2}),
+        ("ones_albert_tiny", {"num_layers": 3}),
         ("albert_base", {}),
         ("widenet_albert_base_4e", {"num_layers": 1}),
         ("widenet_albert_tiny", {"share_layers": False, "num_layers": 2}),

@@ -87,7 +87,7 @@ class AlbertBackbone(SparseBackbone):
     )
     ones = np.ones((2, 16), "int32")
     inputs = {"token_ids": ones, "segment_ids": ones, "padding_mask": ones}
-    backbone(inputs)["sequence_output"].shape  # (2, 16, 128)
+    backbone(inputs)["sequence_output"].shape  # (2, 16, 64)
     ```
 
     References:

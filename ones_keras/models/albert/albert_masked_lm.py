@@ -46,7 +46,7 @@ class AlbertMaskedLM(SparseTask, MaskedLM):
     ones = np.ones((2, 16), "int32")
     inputs = {"token_ids": ones, "segment_ids": ones, "padding_mask": ones}
     inputs["mask_positions"] = np.array([[3, 5], [1, 9]])
-    teacher(inputs)["masked_lm"].shape  # (2, 2, 4000)
+    teacher(inputs)["masked_lm"].shape  # (2, 2, 1000)
     ```
 
     References:

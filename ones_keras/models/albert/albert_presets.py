@@ -6,12 +6,12 @@ itself, whose LayerNormalizations are shared too. `*_tiny` is for a laptop.
 """
 
 _TINY = {
-    "vocabulary_size": 4000,
-    "num_layers": 4,
+    "vocabulary_size": 1000,
+    "num_layers": 2,
     "num_heads": 4,
     "embedding_dim": 64,
-    "hidden_dim": 128,
-    "intermediate_dim": 128,
+    "hidden_dim": 64,
+    "intermediate_dim": 64,
     "max_sequence_length": 128,
 }
 _BASE = {
