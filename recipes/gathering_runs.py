@@ -9,7 +9,6 @@ import time
 import keras
 import numpy as np
 import results_file
-from absl import logging
 from gathering_settings import (
     DENSE,
     DENSE_LONGER,
@@ -20,6 +19,7 @@ from gathering_settings import (
 from image_study import build_teacher
 from image_training import predict_logits, train
 from launch import KERAS_DATASETS
+from quietly import quietly
 from results_file import read_results, unreadable, write_results
 from scipy import special
 
@@ -113,17 +113,12 @@ def rehearse(settings, images, teacher):
     hours of training.
     """
     fewest = min([settings.calibration_images, *settings.calibration_sizes])
-    # What is said of an untrained teacher is of no interest.
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        for row in settings.methods:
-            options = get_method(ROWS[row].method).options
-            short = {"steps": 1} if "steps" in options else {}
-            job, seed = Job(row, 0, fewest), settings.seeds[0]
+    for row in settings.methods:
+        options = get_method(ROWS[row].method).options
+        short = {"steps": 1} if "steps" in options else {}
+        job, seed = Job(row, 0, fewest), settings.seeds[0]
+        with quietly():
             gather_row(settings, images, teacher, job, seed, **short)
-    finally:
-        logging.set_verbosity(verbosity)
 
 
 class SeedFolder:

@@ -140,7 +140,7 @@ CONFIGS = {
         "vocabulary_size": 4000,
         "sequence_length": 64,
         "batch_size": 256,
-        "methods": ("distill", "switch", "svd", "layer_fit"),
+        "methods": ("svd", "layer_fit"),
         "fine_tune_steps": 0,
     },
     # OneS, section 4.2 and Table 6: WideNet with 4 experts on Wikipedia.

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from fine_tuning import predict
+from quietly import quietly
 from seed_study import SeedStudy
 from text_training import fine_tune, masked_lm_scores, pretrain
 
@@ -60,7 +61,8 @@ def rehearse(settings, corpus, tokenizer):
         options = _gathering_options(settings, corpus, tokenizer, 0, method)
         if "steps" in ones_keras.gathering.METHODS[method].options:
             options["steps"] = 1
-        ones_keras.gather(teacher, method, verbose=False, **options)
+        with quietly():
+            ones_keras.gather(teacher, method, verbose=False, **options)
     ones_keras.Distiller(
         teacher,
         student,
