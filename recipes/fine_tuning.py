@@ -29,6 +29,11 @@ def load_trained(settings):
         beside = path.parent / "vocabulary"
         above = path.parent.parent / "vocabulary"
         vocabulary = above if above.exists() and not beside.exists() else beside
+        if not vocabulary.exists():
+            raise ValueError(
+                f"The model needs its `--vocabulary`; there is none in "
+                f"{beside} or {above}. Received: `--model={settings.model}`."
+            )
     tokenizer = ones_keras.data.load_tokenizer(vocabulary, settings.lowercase)
     layers = {layer.name: layer for layer in model.layers}
     for name, expected, found in (

@@ -2,13 +2,15 @@ r"""Fine-tune a text model on a task of GLUE, without a teacher.
 
     python recipes/glue_finetune.py --task=SST-2 --data_dir=glue/SST-2 \
         --model=runs/albert_ones/default/student.keras --seeds=0,1 \
-        --sequence_length=128
+        --sequence_length=32 --output_dir=runs/glue_finetune/student
 
 The files are GLUE's own (`train.tsv` and `dev.tsv`; of MNLI `dev_matched.tsv`
-and `dev_mismatched.tsv`), or JSON lines of the same names, in `--data_dir`.
-The defaults are the paper's for SST-2 (Table 7 of OneS), 512 tokens long, which
-is more than small models have places for; `--task=MNLI` and the others bring
-their own.
+and `dev_mismatched.tsv`, or one of them), or JSON lines of the same names, in
+`--data_dir`.
+The defaults are the paper's for SST-2 (Table 7 of OneS), 512 tokens long; a
+model has places for the `--sequence_length` that it was pretrained with.
+`--task=MNLI` and the others bring their own. Another model is another
+`--output_dir`.
 
 `--output_dir` gets the metrics of all seeds (results.json), launch.json, and of
 each seed its model and its results. A seed that is finished there is not
@@ -100,18 +102,21 @@ def read_splits(settings):
     if settings.task not in GLUE_TASKS:
         refuse("task", settings.task, f"one of {list(GLUE_TASKS)}")
     found = {}
-    for name in ("train", *GLUE_TASKS[settings.task].evaluation):
+    evaluation = GLUE_TASKS[settings.task].evaluation
+    for name in ("train", *evaluation):
         paths = [
             pathlib.Path(settings.data_dir) / f"{name}{suffix}"
             for suffix in (".tsv", ".jsonl")
         ]
         path = next((path for path in paths if path.exists()), None)
-        if path is None:
-            raise ValueError(
-                f"The task needs one of {[str(path) for path in paths]}. "
-                f"Received: `--data_dir={settings.data_dir}`."
-            )
-        found[name] = read_glue(path, settings.task)
+        if path is not None:
+            found[name] = read_glue(path, settings.task)
+    if "train" not in found or len(found) == 1:
+        raise ValueError(
+            f"The task needs a file train and one of {list(evaluation)}, "
+            f"'.tsv' or '.jsonl'. Received: `--data_dir={settings.data_dir}` "
+            f"with {list(found) or 'none'}."
+        )
     if settings.max_examples:
         first, second, labels = found["train"]
         count = settings.max_examples
@@ -136,7 +141,7 @@ def train_seed(settings, model, splits, seed, output_dir, progress):
     batches = splits["train"].training_batches(settings.batch_size, seed)
     fit(model, batches, loss, settings, progress)
     found = {}
-    for name in task.evaluation:
+    for name in [name for name in task.evaluation if name in splits]:
         split = splits[name]
         batches = split.batches(settings.evaluation_batch_size)
         outputs = predict(model, (x for x, _ in batches))

@@ -18,7 +18,7 @@ def identity(settings):
     for name in ("model", "vocabulary", "train_file", "dev_file"):
         if fields.get(name):
             content = pathlib.Path(fields[name]).read_bytes()
-            fields[name] = hashlib.sha256(content).hexdigest()
+            fields[name] = f"SHA-256 {hashlib.sha256(content).hexdigest()}"
     return fields
 
 

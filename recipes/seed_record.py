@@ -22,6 +22,7 @@ class SeedRecord:
         environment: dict. Versions and machine.
         results: tuple of `MethodResult`, on the test split.
         tuned: tuple of `MethodResult`, after fine-tuning on another task.
+        details: dict. What else the test split says, by row.
         validation: dict. What validation chose by, by row.
         student: string or `None`. Row of the student that is best in
             validation.
@@ -37,6 +38,7 @@ class SeedRecord:
     router: dict
     gathering: dict
     tuned: tuple[MethodResult, ...] = ()
+    details: dict = dataclasses.field(default_factory=dict)
 
 
 def identity(settings):
@@ -81,6 +83,7 @@ def save_seed(folder, study, results, tuned=()):
         },
         gathering={run.name: run.gathering for run in runs if run.gathering},
         tuned=tuple(tuned),
+        details=study.details,
     )
     content = dataclasses.asdict(record)
     write_results(folder / "results.json", content.pop("settings"), content)

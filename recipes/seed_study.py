@@ -57,6 +57,7 @@ class SeedStudy:
         self.progress = progress
         self.kept = kept
         self.runs = []
+        self.details = {}  # What else `test` finds, by row.
 
     def train_all(self):
         """Returns the runs, the teacher first and the dense baseline second."""

@@ -2,11 +2,13 @@ r"""Fine-tune a text model on SQuAD 1.1 or 2.0, without a teacher.
 
     python recipes/squad_finetune.py --train_file=train-v1.1.json \
         --dev_file=dev-v1.1.json --sequence_length=128 --stride=32 \
-        --max_question_length=32 --model=runs/albert_ones/default/student.keras
+        --max_question_length=32 --model=runs/albert_ones/long/student.keras
 
-The defaults are the paper's for SQuAD 1.1 (Table 7 of OneS), 384 tokens long,
-which is more than small models have places for; `--config=v2` (or
-`--version_2`) holds those for SQuAD 2.0, where questions may have no answer.
+The defaults are the paper's for SQuAD 1.1 (Table 7 of OneS), 384 tokens long; a
+model has places for the `--sequence_length` that it was pretrained with, here
+`albert_ones.py --sequence_length=128 --output_dir=runs/albert_ones/long`.
+`--config=v2` (or `--version_2`) holds those for SQuAD 2.0, where questions may
+have no answer.
 
 `--output_dir` gets exact match and F1 of all seeds, as the official scripts
 compute them (results.json), launch.json, and of each seed its model,

@@ -31,20 +31,17 @@ def load_vocabulary(settings, corpus):
 
 def build_teacher(settings, tokenizer):
     """A fresh teacher for this vocabulary and sequences of this length."""
-    overrides = {"vocabulary_size": tokenizer.vocabulary_size}
+    overrides = {
+        "vocabulary_size": tokenizer.vocabulary_size,
+        # Places beyond would stay untrained.
+        "max_sequence_length": settings.sequence_length,
+    }
     for name in ("num_layers", "num_experts"):
         if getattr(settings, name):
             overrides[name] = getattr(settings, name)
     teacher = ones_keras.models.AlbertMaskedLM.from_preset(
         settings.model, **overrides
     )
-    longest = teacher.backbone.max_sequence_length
-    if settings.sequence_length > longest:
-        raise ValueError(
-            f"The model has {longest} positions. Received: "
-            f"`--sequence_length={settings.sequence_length}`, "
-            f"`--model={settings.model}`."
-        )
     if not teacher.is_sparse:
         raise ValueError(
             "The teacher must have experts. Received: "
@@ -133,6 +130,10 @@ class TextStudy(SeedStudy):
                 self._batches("test"),
                 None if run.model is teacher else teacher,
             )
+            self.details[run.name] = {
+                name: found[name]
+                for name in ("accuracy", "order", "order_examples")
+            }
             before = None
             if run.before is not None:
                 after = run.model.get_weights()

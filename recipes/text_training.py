@@ -129,8 +129,9 @@ def masked_lm_scores(model, batches, teacher=None):
 
     Returns:
         Dict: `nats` a masked token, `accuracy` of the tokens, that of the
-        `order` of the segments that have one (`None` without any) and, with a
-        teacher, the share of `agreement` with its first choices.
+        `order` of the segments (`None` without any that has one), the number
+        of `order_examples` and, with a teacher, the share of `agreement` with
+        its first choices.
     """
     total = dict.fromkeys(("nats", "accuracy", "agreement"), 0.0)
     count, orders = 0, []
@@ -161,4 +162,8 @@ def masked_lm_scores(model, batches, teacher=None):
     if teacher is None:
         del found["agreement"]
     orders = np.concatenate(orders)
-    return {**found, "order": float(orders.mean()) if len(orders) else None}
+    return {
+        **found,
+        "order": float(orders.mean()) if len(orders) else None,
+        "order_examples": len(orders),
+    }

@@ -84,6 +84,29 @@ def test_built_models_have_the_count_worked_by_hand(preset, overrides):
     assert model.count_params() == count_by_hand(**config)
 
 
+@pytest.mark.parametrize("length", [8, 30])
+def test_there_are_logits_of_the_masked_places_alone(length):
+    """What distillation holds does not grow with what is not masked."""
+    model = AlbertMaskedLM.from_preset("ones_albert_tiny", vocabulary_size=9)
+    ones = np.ones((2, length), "int32")
+    inputs = {"token_ids": ones, "segment_ids": ones, "padding_mask": ones}
+    outputs = model({**inputs, "mask_positions": ones[:, :3]})
+    assert outputs["masked_lm"].shape == (2, 3, 9)
+
+
+def test_too_long_a_sequence_is_refused():
+    model = AlbertMaskedLM.from_preset(
+        "ones_albert_tiny", vocabulary_size=9, max_sequence_length=8
+    )
+    ones = np.ones((2, 9), "int32")
+    inputs = {"token_ids": ones, "segment_ids": ones, "padding_mask": ones}
+    with pytest.raises(ValueError, match=r"8 positions.*\(2, 9\)"):
+        model.backbone(inputs)
+    inputs["mask_positions"] = ones[:, :1]
+    with pytest.raises(ValueError, match=r"8 positions.*\(2, 9\)"):
+        model(inputs)
+
+
 def gelu_approximate(x):
     return keras.activations.gelu(x, approximate=True)
 

@@ -98,6 +98,10 @@ def test_whole_comparison_and_its_files(recipe, books, tmp_path):
     record = json.loads((tmp_path / "seed_0" / "results.json").read_text())
     students = {row: record["validation"][row] for row in list(results)[2:]}
     assert record["student"] == min(students, key=students.get)
+    assert list(record["details"]) == list(results)
+    for found in record["details"].values():
+        assert 0 <= found["accuracy"] <= 1
+        assert (found["order"] is None) == (found["order_examples"] == 0)
 
     before = (tmp_path / "report.json").read_text()
     printed = recipe(*flags)
@@ -201,6 +205,7 @@ def test_scores_against_a_loop(import_recipe, books, rng):
             "accuracy": np.mean(hits),
             "agreement": np.mean(agreeing),
             "order": np.mean(orders),
+            "order_examples": len(orders),
         },
         rel=1e-5,
     )
@@ -215,7 +220,6 @@ def test_scores_against_a_loop(import_recipe, books, rng):
         ("--alpha=1.5", r"`--alpha=1\.5`"),
         ("--vocabulary=gone.model", "cannot change one that is given"),
         ("--data_dir=nowhere", "nowhere"),
-        ("--sequence_length=200", "128 positions"),
         ("--model=ones_albert_tiny", "must have experts"),
         ("--vocabulary_size=9", "`vocabulary_size=9`"),
         ("--tokenizer=bpe", "`--tokenizer=bpe`"),

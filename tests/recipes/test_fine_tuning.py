@@ -106,15 +106,15 @@ def test_mnli_has_two_evaluations_and_settings_of_its_own(
         path = tmp_path / f"{name}.jsonl"
         path.write_text("\n".join(map(json.dumps, rows * count)))
     output = tmp_path / "run"
-    glue(
+    flags = (
         f"--model={trained / 'student.keras'}",
         "--task=MNLI",
         f"--data_dir={tmp_path}",
-        f"--output_dir={output}",
         "--sequence_length=16",
         "--steps=2",
         "--warmup_steps=1",
     )
+    glue(*flags, f"--output_dir={output}")
     launch = json.loads((output / "launch.json").read_text())
     assert launch["config"] == "MNLI"
     assert launch["settings"]["learning_rate"] == 3e-5
@@ -122,13 +122,21 @@ def test_mnli_has_two_evaluations_and_settings_of_its_own(
     # The three labels are equally frequent, and the inputs the same.
     for name in ("dev_matched", "dev_mismatched"):
         assert summary[f"{name}_accuracy"]["mean"] == pytest.approx(1 / 3)
+    # One of the two evaluation files will do.
+    (tmp_path / "dev_mismatched.jsonl").unlink()
+    glue(*flags, f"--output_dir={tmp_path / 'matched'}")
+    summary = json.loads((tmp_path / "matched" / "results.json").read_text())
+    assert set(summary["summary"]) == {
+        "dev_matched_accuracy",
+        "dev_matched_score",
+    }
 
 
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
         ("--model=gone.keras", r"`--model=gone\.keras`"),
-        ("--data_dir=gone", r"gone/train\.tsv"),
+        ("--data_dir=gone", r"`--data_dir=gone` with none"),
         ("--task=SST", "`--task=SST`"),
         ("--sequence_length=64", "32 rows .* asks for 64"),
         ("--warmup_steps=70", "`--warmup_steps=70`"),

@@ -17,9 +17,9 @@ def test_speed_and_waiting(run_tool, tmp_path):
         "--corpus=text",
         f"--data_dir={tmp_path}",
         f"--vocabulary={tmp_path / 'vocabulary'}",
-        "--batch_size=4",
+        "--batch_size=1024",
         "--sequence_length=16",
-        "--steps=3",
+        "--turns=1",
         f"--json={path}",
     )
     record = json.loads(path.read_text())

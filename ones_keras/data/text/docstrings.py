@@ -47,6 +47,10 @@ class Docstring(NamedTuple):
 def split_docstrings(packages=PACKAGES):
     """The docstrings for training, validation and test, split by module.
 
+    Parameters are often described in the same words in many modules: of what
+    is held out, paragraphs that stand in a training docstring too are dropped,
+    and docstrings of which too little is left.
+
     Args:
         packages: As in `read_docstrings`.
 
@@ -59,7 +63,19 @@ def split_docstrings(packages=PACKAGES):
         for (low, high), found in zip(_SHARES, splits, strict=True):
             if low <= place < high:
                 found.append(docstring)
-    return splits
+    train, *held_out = splits
+    seen = {line for docstring in train for line in docstring.text.split("\n")}
+    return train, *(_without(split, seen) for split in held_out)
+
+
+def _without(docstrings, seen):
+    found = []
+    for docstring in docstrings:
+        lines = docstring.text.split("\n")
+        text = "\n".join(line for line in lines if line not in seen)
+        if len(text) >= MIN_CHARACTERS:
+            found.append(docstring._replace(text=text))
+    return found
 
 
 def read_docstrings(packages=PACKAGES):

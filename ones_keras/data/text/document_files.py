@@ -70,7 +70,7 @@ class DocumentFiles:
 
 
 def read_lines(path):
-    """Yields the lines of a UTF-8 file.
+    """Yields the lines of a UTF-8 file, a byte order mark left out.
 
     Raises:
         ValueError: A file that cannot be read, or whose line, then named, is
@@ -80,14 +80,14 @@ def read_lines(path):
         with open(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    text = line.decode("utf-8")
+                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError as error:
                     raise ValueError(
-                        f"A corpus must be UTF-8. Received: {path}, line "
+                        f"Text must be UTF-8. Received: {path}, line "
                         f"{number} ({error})."
                     ) from error
                 yield text.rstrip("\r\n")
     except OSError as error:
         raise ValueError(
-            f"A file of the corpus cannot be read. Received: {path} ({error})."
+            f"The file cannot be read. Received: {path} ({error})."
         ) from error

@@ -4,11 +4,15 @@ import csv
 import json
 import math
 import pathlib
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+from absl import logging
 from scipy import stats
 from sklearn import metrics
+
+from ones_keras.data.text.document_files import read_lines
 
 
 class GlueTask(NamedTuple):
@@ -24,6 +28,8 @@ class GlueTask(NamedTuple):
             `"matthews"`, `"pearson"`, `"spearman"`.
         evaluation: tuple of strings. Names of the labelled evaluation files.
         header: tuple of strings. Columns of files that do not name them.
+        has_torn_rows: bool. Whether the official file has rows of too few
+            columns, which are left out.
     """
 
     first: str
@@ -33,6 +39,7 @@ class GlueTask(NamedTuple):
     metrics: tuple[str, ...]
     evaluation: tuple[str, ...] = ("dev",)
     header: tuple[str, ...] = ()
+    has_torn_rows: bool = False
 
     @property
     def num_classes(self):
@@ -59,7 +66,12 @@ GLUE_TASKS = {
     ),
     "STS-B": GlueTask(*_PAIR, "score", (), ("pearson", "spearman")),
     "QQP": GlueTask(
-        "question1", "question2", "is_duplicate", _BINARY, ("accuracy", "f1")
+        "question1",
+        "question2",
+        "is_duplicate",
+        _BINARY,
+        ("accuracy", "f1"),
+        has_torn_rows=True,
     ),
     "MNLI": GlueTask(
         *_PAIR,
@@ -116,7 +128,8 @@ def read_glue(path, task):
 
     Raises:
         ValueError: A file that cannot be read or is empty, a row that has not
-            as many columns as the first, lacks a column, or has another label;
+            as many columns as the first (but for some of QQP's own file, which
+            are logged and left out), lacks a column, or has another label;
             file and row are named.
 
     Example:
@@ -135,17 +148,15 @@ def read_glue(path, task):
     read = _json_rows if path.suffix == ".jsonl" else _tsv_rows
     first, second, labels = [], [], []
     try:
-        # MRPC's file begins with a byte order mark.
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            for number, row in read(file, task):
-                try:
-                    first.append(_text(row, task.first))
-                    if task.second is not None:
-                        second.append(_text(row, task.second))
-                    labels.append(_label(row, task))
-                except ValueError as error:
-                    raise ValueError(f"row {number}: {error}") from error
-    except (OSError, ValueError, csv.Error) as error:
+        for number, row in read(read_lines(path), task):
+            try:
+                first.append(_text(row, task.first))
+                if task.second is not None:
+                    second.append(_text(row, task.second))
+                labels.append(_label(row, task))
+            except ValueError as error:
+                raise ValueError(f"row {number}: {error}") from error
+    except (ValueError, csv.Error) as error:
         raise ValueError(
             f"The examples cannot be read ({error}). Received: "
             f"`path={str(path)!r}`."
@@ -173,7 +184,7 @@ def glue_metrics(task, labels, outputs):
 
     Returns:
         Dict from metric to a float, and `"score"`, their mean, which is what
-        GLUE averages over tasks.
+        GLUE averages over tasks. A correlation with something constant is 0.
 
     Example:
 
@@ -193,28 +204,38 @@ def glue_metrics(task, labels, outputs):
     guesses = outputs[:, 0]
     if GLUE_TASKS[task].labels:
         guesses = outputs.argmax(-1)
-    found = {
-        name: float(functions[name](labels, guesses))
-        for name in GLUE_TASKS[task].metrics
-    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        found = {
+            name: float(np.nan_to_num(functions[name](labels, guesses)))
+            for name in GLUE_TASKS[task].metrics
+        }
     return {**found, "score": float(np.mean(list(found.values())))}
 
 
-def _tsv_rows(file, task):
+def _tsv_rows(lines, task):
     """Pairs of the row's number in the file and its columns by name."""
-    lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-    header = task.header or next(lines, ())
-    for row in lines:
+    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    header = task.header or next(rows, ())
+    torn = []
+    for row in rows:
+        if not row:
+            continue
+        if len(row) < len(header) and task.has_torn_rows:
+            torn.append(rows.line_num)
+            continue
         if len(row) != len(header):
             raise ValueError(
-                f"row {lines.line_num}: {len(row)} columns where {len(header)} "
+                f"row {rows.line_num}: {len(row)} columns where {len(header)} "
                 f"are expected, {list(header)}"
             )
-        yield lines.line_num, dict(zip(header, row, strict=True))
+        yield rows.line_num, dict(zip(header, row, strict=True))
+    if torn:
+        logging.warning("read_glue: torn rows are left out: %s.", torn)
 
 
-def _json_rows(file, task):
-    for number, line in enumerate(file, 1):
+def _json_rows(lines, task):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -250,7 +271,9 @@ def _label(row, task):
         if not math.isfinite(number):
             raise ValueError(f"the label must be a number, not {label!r}")
         return number
-    # As their number too, in JSON.
+    # As their number too, in JSON, where some write all numbers with a point.
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
     known = {name: index for index, name in enumerate(task.labels)}
     known.update({str(index): index for index in range(len(task.labels))})
     if str(label) not in known:

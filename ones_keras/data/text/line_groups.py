@@ -11,8 +11,9 @@ def stretches_of_paragraphs(lines):
     """Documents of plain text: paragraphs in a row, 2000 characters or more.
 
     A paragraph is what stands between blank lines, however its lines are
-    broken; a stretch of several has room for long sequences, and is short
-    enough that a few hundred kilobytes have some to hold out.
+    broken, and ends after 2000 characters if there are none; a stretch of
+    several has room for long sequences, and is short enough that a few hundred
+    kilobytes have some to hold out.
 
     Args:
         lines: iterable of strings.
@@ -22,9 +23,10 @@ def stretches_of_paragraphs(lines):
     """
     document, paragraph, length = [], [], 0
     for line in itertools.chain(lines, [""]):
-        if line.strip():
-            paragraph.append(line.strip())
-        elif paragraph:
+        line = line.strip()
+        if line:
+            paragraph.append(line)
+        if paragraph and (not line or sum(map(len, paragraph)) >= _STRETCH):
             document.append(" ".join(paragraph))
             length += len(document[-1])
             paragraph = []

@@ -29,8 +29,10 @@ def load_text_corpus(name, data_dir=None):
     - `"builtin"`: the docstrings of numpy, scipy, scikit-learn, matplotlib,
       keras and keras_hub, as they are installed. Their modules are split.
     - `"text"`: UTF-8 text files, `data_dir` being a folder of `*.txt`, a file
-      or a glob. Blank lines separate paragraphs; stretches of some of them
-      are the documents, which are split by a checksum.
+      or a glob, whose `**` is any number of folders. Blank lines separate
+      paragraphs; stretches of 2000 characters or more are the documents, of
+      which a twentieth each, by a checksum, is held out for validation and
+      for test.
     - `"wikitext"`: WikiText, `data_dir` being the folder that holds
       `wiki.train.tokens`, `wiki.valid.tokens` and `wiki.test.tokens`.
     - `"wikipedia"`: the English Wikipedia through TensorFlow Datasets,
@@ -92,7 +94,8 @@ def _load_text_files(data_dir):
     pattern = str(data_dir)
     if pathlib.Path(pattern).is_dir():
         pattern = str(pathlib.Path(glob.escape(pattern)) / "*.txt")
-    paths = tuple(pathlib.Path(path) for path in sorted(glob.glob(pattern)))
+    paths = sorted(glob.glob(pattern, recursive=True))
+    paths = tuple(pathlib.Path(path) for path in paths)
     if not paths:
         raise ValueError(
             "The corpus has no files. Received: "
@@ -130,7 +133,8 @@ def _checked(corpus):
     ):
         if next(split.documents(), None) is None:
             raise ValueError(
-                f"The corpus has no document in its {name} split. Received: "
-                f"{[str(path) for path in split.paths]}."
+                f"The corpus has no document in its {name} split: it is too "
+                "little text (plain text files need some hundred kilobytes). "
+                f"Received: {[str(path) for path in split.paths]}."
             )
     return corpus

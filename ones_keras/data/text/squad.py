@@ -52,12 +52,15 @@ def read_squad(path, check_starts=True):
     questions = []
     try:
         articles = json.loads(path.read_text(encoding="utf-8"))["data"]
-        for article in articles:
+        for index, article in enumerate(articles):
+            place = f"article {index}"
             for number, paragraph in enumerate(article["paragraphs"]):
-                place = f"{article.get('title')!r}, paragraph {number}"
-                context = paragraph["context"]
-                for entry in paragraph["qas"]:
-                    place = f"question {entry['id']!r}"
+                inside = f"article {index}, paragraph {number}"
+                place = inside
+                context = _text(paragraph, "context")
+                for count, entry in enumerate(paragraph["qas"]):
+                    place = f"{inside}, question {count}"
+                    place = f"question {_text(entry, 'id')!r}"
                     questions.append(_question(entry, context, check_starts))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -83,11 +86,17 @@ def read_squad(path, check_starts=True):
     return questions
 
 
+def _text(entry, name):
+    if not isinstance(entry[name], str):
+        raise ValueError(f"{name!r} must be text, not {entry[name]!r}")
+    return entry[name]
+
+
 def _question(entry, context, check_starts):
     answers = []
     if not entry.get("is_impossible", False):
         for answer in entry["answers"]:
-            text, start = answer["text"], answer["answer_start"]
+            text, start = _text(answer, "text"), answer["answer_start"]
             found = context[start : start + len(text)]
             if check_starts and (found != text or not text.strip()):
                 raise ValueError(
@@ -98,7 +107,7 @@ def _question(entry, context, check_starts):
         if not answers:
             raise ValueError("a question that is possible has no answer")
     return SquadQuestion(
-        entry["id"], entry["question"], context, tuple(answers)
+        entry["id"], _text(entry, "question"), context, tuple(answers)
     )
 
 
@@ -146,7 +155,7 @@ def squad_metrics(questions, predictions, null_scores=None):
             golds = [text for text in golds if normalize_answer(text)] or [""]
         guess = predictions[question.id]
         exact[question.id] = max(_exact(gold, guess) for gold in golds)
-        f1[question.id] = max(_f1(gold, guess) for gold in golds)
+        f1[question.id] = max(_f1(gold, guess, is_version_2) for gold in golds)
     found = _averages(exact, f1, exact, "")
     answered = {q.id: bool(q.answers) for q in questions}
     if not all(answered.values()):
@@ -176,12 +185,13 @@ def _exact(gold, guess):
     return float(normalize_answer(gold) == normalize_answer(guess))
 
 
-def _f1(gold, guess):
+def _f1(gold, guess, is_version_2):
     gold, guess = (
         normalize_answer(gold).split(),
         normalize_answer(guess).split(),
     )
-    if not gold or not guess:
+    # To the script of 1.1 nothing in common is nothing right.
+    if is_version_2 and not (gold and guess):
         return float(gold == guess)
     common = (collections.Counter(gold) & collections.Counter(guess)).total()
     if not common:

@@ -13,7 +13,7 @@ from ones_keras.data.text.pair_segments import NUM_SPECIAL, pair_segments
 from ones_keras.validation import check_positive_int
 
 _MAX_SEED = 2**31 - 1
-_SHUFFLED_TEXTS = 16384
+SHUFFLED_TEXTS = 16384
 _SENTENCE_END = r"([.!?][\"')\]]?)\s+"
 # Below it there is no context to guess from; must leave two segments.
 _FEWEST_TOKENS = 8
@@ -126,7 +126,7 @@ class TextCorpus:
 
         # No more than an epoch: its texts would be shuffled with the next one.
         buffer = self._count(
-            self.train_split, tokenizer, sequence_length, _SHUFFLED_TEXTS
+            self.train_split, tokenizer, sequence_length, SHUFFLED_TEXTS
         )
         batches = (
             _texts(documents, tokenizer, sequence_length)

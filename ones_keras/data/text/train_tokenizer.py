@@ -27,7 +27,8 @@ def train_tokenizer(
         documents: iterable of strings. Of these the first 500,000 lines are
             looked at.
         vocabulary_size: int. Tokens, special ones included; a WordPiece
-            vocabulary comes near it.
+            vocabulary comes near it, and stays below where there is little
+            text.
         kind: `"sentencepiece"`, ALBERT's unigram model, or `"wordpiece"`,
             BERT's. Defaults to `"sentencepiece"`.
         lowercase: bool. As in `TextTokenizer`. Defaults to `True`.
@@ -36,8 +37,8 @@ def train_tokenizer(
         A `TextTokenizer`.
 
     Raises:
-        ValueError: An argument out of its range, or text that is too little
-            for so many tokens.
+        ValueError: An argument out of its range, no text, or, for
+            SentencePiece, too little for so many tokens.
 
     Example:
 
@@ -86,7 +87,7 @@ def _sentence_piece(lines, vocabulary_size, lowercase):
             unk_piece="<unk>",
             bos_piece="[CLS]",
             eos_piece="[SEP]",
-            user_defined_symbols="[MASK]",
+            control_symbols="[MASK]",
         )
     except (RuntimeError, OSError) as error:
         raise ValueError(
@@ -97,6 +98,15 @@ def _sentence_piece(lines, vocabulary_size, lowercase):
 
 
 def _word_piece(lines, vocabulary_size, lowercase):
+    first = next(lines, None)
+    if first is None or vocabulary_size <= len(_BERT_TOKENS):
+        raise ValueError(
+            f"A vocabulary is learned from text, and has more than its "
+            f"{len(_BERT_TOKENS)} special tokens. Received: "
+            f"`vocabulary_size={vocabulary_size}`, "
+            f"{'no text' if first is None else 'text'}."
+        )
+    lines = itertools.chain([first], lines)
     dataset = tf.data.Dataset.from_generator(
         lambda: lines, output_signature=tf.TensorSpec((), "string")
     )

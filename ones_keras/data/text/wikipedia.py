@@ -42,16 +42,16 @@ class WikipediaArticles:
 
     def _read(self, rng):
         low, high = (bound * 2**32 for bound in self.share)
-        config = tfds.ReadConfig(
-            shuffle_seed=None if rng is None else int(rng.integers(2**31)),
-            try_autocache=False,
-        )
-        articles = self.builder.as_dataset(
-            split="train", shuffle_files=rng is not None, read_config=config
-        )
-        for article in articles.as_numpy_iterator():
-            if low <= zlib.crc32(article["title"]) < high:
-                yield article["text"].decode()
+        files = range(self.builder.info.splits["train"].num_shards)
+        # TFDS' own shuffling of files goes by TensorFlow's global seed too.
+        for file in files if rng is None else rng.permutation(files):
+            articles = self.builder.as_dataset(
+                split=f"train[{file}shard]",
+                read_config=tfds.ReadConfig(try_autocache=False),
+            )
+            for article in articles.as_numpy_iterator():
+                if low <= zlib.crc32(article["title"]) < high:
+                    yield article["text"].decode()
 
 
 def load_wikipedia(data_dir=None):

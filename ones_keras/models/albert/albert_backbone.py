@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from ones_keras.models.albert.albert_presets import ALBERT_PRESETS
+from ones_keras.models.albert.checked_length import CheckedLength
 from ones_keras.models.encoder import Encoder
 from ones_keras.models.sparse_backbone import SparseBackbone
 from ones_keras.validation import check_positive_int
@@ -13,7 +14,7 @@ def albert_initializer():
 
 
 @keras.saving.register_keras_serializable(package="ones_keras")
-class AlbertBackbone(SparseBackbone):
+class AlbertBackbone(CheckedLength, SparseBackbone):
     """ALBERT whose feed-forward blocks may be sparse.
 
     One architecture in two states: with `num_experts` it is WideNet's text
@@ -65,7 +66,8 @@ class AlbertBackbone(SparseBackbone):
 
     Input:
         Dict of int32 tensors `(B, T)` with `T <= max_sequence_length`:
-        `token_ids`, `segment_ids`, and `padding_mask`, 0 for padding.
+        `token_ids`, `segment_ids`, and `padding_mask`, 0 for padding. That ids
+        are below `vocabulary_size` is not checked.
 
     Output:
         Dict: `sequence_output` of shape `(B, T, hidden_dim)`, `pooled_output`

@@ -76,6 +76,27 @@ def test_json_lines(tmp_path):
     assert found.labels.tolist() == [1, 2]
 
 
+def test_torn_rows_of_qqp_and_blank_lines_are_left_out(tmp_path):
+    path = tmp_path / "train.tsv"
+    # As row 97931 of the official file.
+    path.write_text(ROWS["QQP"] + '"\tWhat?\t0\n\n', encoding="utf-8")
+    assert read_glue(path, "QQP").second == ["Why?"]
+    path.write_text(ROWS["SST-2"] + "\n", encoding="utf-8")
+    assert len(read_glue(path, "SST-2").first) == 1
+    path.write_text(ROWS["SST-2"] + "torn\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="row 3: 1 columns"):
+        read_glue(path, "SST-2")
+
+
+def test_labels_with_a_point(tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"sentence": "fine", "label": 1.0}\n')
+    assert read_glue(path, "SST-2").labels.tolist() == [1]
+    path.write_text('{"sentence": "fine", "label": 0.5}\n')
+    with pytest.raises(ValueError, match=r"row 1: the label .* not 0\.5"):
+        read_glue(path, "SST-2")
+
+
 def test_real_sst2_and_mnli(shared_data, tmp_path):
     for task, packed, count in (
         ("SST-2", shared_data / "glue" / "SST-2" / "dev.tsv.gz", 872),
@@ -123,12 +144,17 @@ def test_bad_files_are_named(tmp_path):
         read_glue(tmp_path / "gone.tsv", "sst2")
     latin = tmp_path / "latin.tsv"
     latin.write_bytes(b"sentence\tlabel\nna\xefve\t1\n")
-    with pytest.raises(ValueError, match=r"utf-8.*latin\.tsv"):
+    with pytest.raises(ValueError, match=r"latin\.tsv, line 2 .*utf-8"):
         read_glue(latin, "SST-2")
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"sentence": "fine", "label": 1}\n{"sentence": ')
     with pytest.raises(ValueError, match=r"row 2: .*broken\.jsonl"):
         read_glue(broken, "SST-2")
+
+
+def test_a_constant_has_no_correlation():
+    found = glue_metrics("STS-B", np.array([1.0, 2.0, 3.0]), np.ones((3, 1)))
+    assert found == {"pearson": 0.0, "spearman": 0.0, "score": 0.0}
 
 
 def test_metrics_by_hand():

@@ -276,7 +276,8 @@ def test_metrics_by_hand():
 def test_answers_that_are_empty_in_the_end():
     """Only the script of SQuAD 2.0 leaves them out."""
     asked = question("a", "The", "The cat")
-    assert squad_metrics([asked], {"a": "the"})["exact_match"] == 100
+    found = squad_metrics([asked], {"a": "the"})
+    assert found == {"exact_match": 100, "f1": 0}
     found = squad_metrics([asked, question("b")], {"a": "the", "b": "x"})
     assert found["exact_match"] == 0
 
@@ -298,6 +299,88 @@ def test_real_files(shared_data, tmp_path, file, count, unanswerable):
     perfect = {q.id: q.answers[0][0] if q.answers else "" for q in questions}
     found = squad_metrics(questions, perfect)
     assert found["exact_match"] == found["f1"] == 100.0
+
+
+def official_f1(gold, guess, is_version_2):
+    gold, guess = (
+        normalize_answer(gold).split(),
+        normalize_answer(guess).split(),
+    )
+    if is_version_2 and (not gold or not guess):
+        return int(gold == guess)
+    left, same = list(gold), 0
+    for word in guess:
+        if word in left:
+            left.remove(word)
+            same += 1
+    if not same:
+        return 0
+    return 2 * same / (len(gold) + len(guess))
+
+
+@pytest.mark.parametrize(
+    ("file", "count"),
+    [
+        ("dev-v1.1.12articles.recon.json", 3468),
+        ("v2-rest-dev.recon.json", 5795),
+    ],
+)
+def test_metrics_of_real_questions_in_a_loop(
+    shared_data, tmp_path, rng, file, count
+):
+    """Of right answers, none, and stretches of the context."""
+    path = tmp_path / file
+    packed = shared_data / "squad" / f"{file}.gz"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    questions = read_squad(path, check_starts=False)
+    assert len(questions) == count
+    is_version_2 = file.startswith("v2")
+    predictions, exact, f1 = {}, [], []
+    for asked in questions:
+        golds = [text for text, _ in asked.answers] or [""]
+        start = rng.integers(max(1, len(asked.context) - 30))
+        stretch = asked.context[start : start + rng.integers(1, 30)]
+        guess = (rng.choice(golds), "", stretch, golds[0] + " " + stretch)
+        guess = str(guess[rng.integers(4)])
+        predictions[asked.id] = guess
+        exact.append(
+            max(normalize_answer(g) == normalize_answer(guess) for g in golds)
+        )
+        f1.append(max(official_f1(g, guess, is_version_2) for g in golds))
+    found = squad_metrics(questions, predictions)
+    assert found["exact_match"] == pytest.approx(100 * np.mean(exact))
+    assert found["f1"] == pytest.approx(100 * np.mean(f1))
+    assert 10 < found["exact_match"] < 90
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": None}, "'id' must be text, not None"),
+        ({"question": None}, "question 'b': 'question' must be text"),
+    ],
+)
+def test_what_is_no_text_is_named(change, message, tmp_path):
+    entry = {
+        "id": "b",
+        "question": "Who?",
+        "answers": [{"text": "cat", "answer_start": 4}],
+    }
+    good = {**entry, "id": "a"}
+    path = tmp_path / "squad.json"
+
+    def write(*entries):
+        paragraph = {"context": "The cat sat.", "qas": list(entries)}
+        content = {"data": [{"title": "T", "paragraphs": [paragraph]}]}
+        path.write_text(json.dumps(content))
+
+    write(good, {**entry, **change})
+    with pytest.raises(ValueError, match=message):
+        read_squad(path)
+    del entry["id"]
+    write(good, entry)
+    with pytest.raises(ValueError, match="article 0, paragraph 0, question 1"):
+        read_squad(path)
 
 
 def test_labels_of_real_questions_give_their_answers(shared_data, tmp_path):

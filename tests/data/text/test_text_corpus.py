@@ -271,6 +271,26 @@ def test_text_files_are_split_by_documents(tmp_path):
     assert list(globbed.train_split.documents()) == splits[0]
 
 
+def test_text_without_blank_lines_in_folders_of_folders(tmp_path):
+    lines = [f"Line {i} of a text without any blank one." for i in range(9000)]
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    write(tmp_path / "deep" / "a.txt", "\n".join(lines[:5000]))
+    write(tmp_path / "deep" / "deeper" / "b.txt", "\n".join(lines[5000:]))
+    corpus = load_text_corpus("text", tmp_path / "**" / "*.txt")
+    documents = [
+        document
+        for split in (
+            corpus.train_split,
+            corpus.validation_split,
+            corpus.test_split,
+        )
+        for document in split.documents()
+    ]
+    assert max(map(len, documents)) < 2200
+    words = " ".join(documents).split()
+    assert sorted(words) == sorted(" ".join(lines).split())
+
+
 def test_wikitext_articles(tmp_path):
     text = (
         " \n = First = \n \n <unk> <unk> Some text @-@ with 1 @,@ 000 "

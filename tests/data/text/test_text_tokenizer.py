@@ -74,6 +74,17 @@ def test_special_tokens_in_a_text_stay_text(tokenizer):
 
 
 @pytest.mark.parametrize(
+    ("kind", "size"), [("sentencepiece", 30), ("wordpiece", 60)]
+)
+def test_special_tokens_are_text_to_a_cased_vocabulary(kind, size):
+    documents = [f"A [MASK] few [SEP] words here {i}" for i in range(99)]
+    tokenizer = train_tokenizer(documents, size, kind=kind, lowercase=False)
+    ids = tokenizer(["A [MASK] few [SEP] words"])[0].numpy()
+    assert tokenizer.mask_id not in ids
+    assert tokenizer.sep_id not in ids
+
+
+@pytest.mark.parametrize(
     ("kind", "size"), [("sentencepiece", 60), ("wordpiece", 120)]
 )
 def test_own_vocabulary_round_trip(kind, size, tmp_path):

@@ -3,6 +3,7 @@
 import itertools
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -60,6 +61,24 @@ def test_articles_are_split_by_title(tmp_path, monkeypatch):
     monkeypatch.undo()
     shuffled = list(corpus.train_split.documents(np.random.default_rng(1)))
     assert sorted(shuffled) == sorted(splits[0])
+
+
+def test_order_of_the_files_goes_by_the_generator_alone(tmp_path):
+    builder = FewArticles(data_dir=tmp_path)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(num_shards=8)
+    )
+    articles = wikipedia.WikipediaArticles(builder, (0.0, 1.0))
+
+    def read(seed):
+        return list(articles.documents(np.random.default_rng(seed)))
+
+    first = read(1)
+    assert sorted(first) == sorted(articles.documents())
+    assert first != list(articles.documents())
+    keras.utils.set_random_seed(77)
+    assert read(1) == first
+    assert read(2) != first
 
 
 def test_the_builder_is_one_of_tfds():
