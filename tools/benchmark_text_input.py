@@ -87,7 +87,7 @@ def main(argv):
 
 def sequences_a_second(batches):
     stream = iter(batches)
-    steps = -(-SHUFFLED_TEXTS // _BATCH_SIZE.value)
+    steps = steps_a_turn()
     for _ in itertools.islice(stream, steps):
         pass  # The first ones are there before anything is asked for.
     start = time.perf_counter()
@@ -107,13 +107,17 @@ def time_steps(batches, tokenizer):
     waiting, steps = [], []
     stream = iter(batches)
     model.train_on_batch(*arrays(next(stream)))  # Compiles.
-    for _ in range(_TURNS.value * -(-SHUFFLED_TEXTS // _BATCH_SIZE.value)):
+    for _ in range(_TURNS.value * steps_a_turn()):
         start = time.perf_counter()
         batch = arrays(next(stream))
         waiting.append(time.perf_counter() - start)
         model.train_on_batch(*batch)
         steps.append(time.perf_counter() - start)
     return waiting, steps
+
+
+def steps_a_turn():
+    return -(-SHUFFLED_TEXTS // _BATCH_SIZE.value)
 
 
 def arrays(batch):

@@ -5,6 +5,7 @@ import keras
 import keras_hub
 import numpy as np
 import pytest
+from keras import ops
 
 from ones_keras.layers import MoEFeedForward
 from ones_keras.models import (
@@ -92,6 +93,31 @@ def test_there_are_logits_of_the_masked_places_alone(length):
     inputs = {"token_ids": ones, "segment_ids": ones, "padding_mask": ones}
     outputs = model({**inputs, "mask_positions": ones[:, :3]})
     assert outputs["masked_lm"].shape == (2, 3, 9)
+
+
+def test_training_reaches_experts_and_dropout():
+    """A task is told of it in `fit`, and tells its layers."""
+    model = AlbertMaskedLM.from_preset(
+        "widenet_albert_tiny", vocabulary_size=9, dropout=0.5
+    )
+    ones = np.ones((2, 8), "int32")
+    inputs = {"token_ids": ones, "segment_ids": ones, "padding_mask": ones}
+    inputs["mask_positions"] = ones[:, :3]
+    at_rest, again, trained = (
+        ops.convert_to_numpy(model(inputs, training=training)["masked_lm"])
+        for training in (False, False, True)
+    )
+    np.testing.assert_array_equal(at_rest, again)
+    assert np.abs(trained - at_rest).max() > 1e-3
+    assert len(model.losses) == model.backbone.num_layers
+    # What `fit` reports is the labels' losses and those of the balance.
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    names = ("masked_lm", "sentence_order")
+    model.compile("sgd", dict.fromkeys(names, loss))
+    labels = {"masked_lm": ones[:, :3], "sentence_order": ones[:, 0]}
+    found = model.fit(inputs, labels, verbose=0).history
+    balance = found["loss"][0] - sum(found[f"{n}_loss"][0] for n in names)
+    assert balance > 0.01
 
 
 def test_too_long_a_sequence_is_refused():

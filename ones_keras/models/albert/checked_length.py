@@ -4,7 +4,8 @@ class CheckedLength:
     Without it TensorFlow ends in the graph, and JAX trains on to NaN.
     """
 
-    def call(self, inputs, *args, **kwargs):
+    # Keras trains a model whose `call` does not name `training` without it.
+    def call(self, inputs, training=None, mask=None):
         if isinstance(inputs, dict):
             length = inputs["token_ids"].shape[1]
             backbone = getattr(self, "backbone", self)
@@ -15,4 +16,4 @@ class CheckedLength:
                     f"Received: `token_ids` of shape "
                     f"{tuple(inputs['token_ids'].shape)}."
                 )
-        return super().call(inputs, *args, **kwargs)
+        return super().call(inputs, training=training, mask=mask)
