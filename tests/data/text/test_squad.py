@@ -1,27 +1,13 @@
-"""SQuAD's files, windows over contexts, answers, and the metrics by hand."""
+"""SQuAD's files, and the metrics by hand."""
 
-import gzip
 import json
 
 import numpy as np
 import pytest
 
-from ones_keras.data import (
-    load_tokenizer,
-    read_squad,
-    squad_answers,
-    squad_metrics,
-    squad_windows,
-)
-from ones_keras.data.text.squad import SquadQuestion, normalize_answer
-
-CONTEXT = "The cat sat on a mat, and the old dog ran very far home."
-
-
-def question(key, *answers, context=CONTEXT, text="the dog?"):
-    return SquadQuestion(
-        key, text, context, tuple((a, context.index(a)) for a in answers)
-    )
+from ones_keras.data import read_squad, squad_metrics
+from ones_keras.data.text.squad import normalize_answer
+from tests.data.text.squad_cases import CONTEXT, question, unpack
 
 
 def content(*entries, context=CONTEXT, **more):
@@ -93,148 +79,6 @@ def test_answers_elsewhere_may_be_allowed(tmp_path):
     assert read_squad(path, check_starts=False)[0].answers == (("dog", 4),)
 
 
-@pytest.fixture
-def windows(tokenizer):
-    questions = [
-        question("a", "old dog"),
-        question("b", text="very old cat, very old dog"),
-        question("c", "cat"),
-    ]
-    found = squad_windows(
-        questions,
-        tokenizer,
-        sequence_length=16,
-        stride=4,
-        max_question_length=5,
-    )
-    return questions, found
-
-
-def test_windows_cover_the_context(windows, tokenizer):
-    questions, found = windows
-    context = tokenizer([CONTEXT])[0].numpy()
-    for number, asked in enumerate(questions):
-        seen = np.zeros(len(context), int)
-        counted = np.zeros(len(context), int)
-        ids = tokenizer([asked.question])[0].numpy()[:5]
-        rows = np.flatnonzero(found.question == number)
-        for index, row in enumerate(rows):
-            tokens = found.x["token_ids"][row]
-            np.testing.assert_array_equal(
-                tokens[: len(ids) + 2],
-                [tokenizer.cls_id, *ids, tokenizer.sep_id],
-            )
-            width = 16 - len(ids) - 3
-            start = 4 * index
-            part = context[start : start + width]
-            inside = slice(len(ids) + 2, len(ids) + 2 + len(part))
-            np.testing.assert_array_equal(tokens[inside], part)
-            assert tokens[inside.stop] == tokenizer.sep_id
-            mask = found.x["padding_mask"][row]
-            np.testing.assert_array_equal(mask, np.arange(16) <= inside.stop)
-            np.testing.assert_array_equal(
-                found.x["segment_ids"][row],
-                (np.arange(16) >= inside.start) & (mask == 1),
-            )
-            for place, token in zip(range(16)[inside], part, strict=True):
-                a, b = found.starts[row, place], found.ends[row, place]
-                text = CONTEXT[a:b].lower()
-                assert tokenizer.tokenizer.id_to_token(token) == text
-            others = np.ones(16, bool)
-            others[inside] = False
-            assert np.all(found.starts[row, others] == -1)
-            assert not found.most_context[row, others].any()
-            seen[start : start + len(part)] += 1
-            counted[start : start + len(part)] += found.most_context[
-                row, inside
-            ]
-        assert seen.min() == 1
-        assert seen.max() > 1
-        assert np.all(counted == 1)
-
-
-def test_labels_are_the_answers_tokens_or_none(windows):
-    questions, found = windows
-    inside = 0
-    for row, number in enumerate(found.question):
-        first, last = found.labels[row]
-        if first == last == 0:
-            continue
-        inside += 1
-        answer, _ = questions[number].answers[0]
-        start, end = found.starts[row, first], found.ends[row, last]
-        assert CONTEXT[start:end] == answer
-    assert inside >= 3
-    assert not found.labels[found.question == 1].any()
-
-
-def test_answers_of_perfect_logits(windows):
-    questions, found = windows
-    logits = np.full((len(found.question), 2, 16), -5.0)
-    rows = np.arange(len(logits))
-    logits[rows, 0, found.labels[:, 0]] = 5
-    logits[rows, 1, found.labels[:, 1]] = 5
-    answers = squad_answers(questions, found, logits, null_threshold=0.0)
-    assert answers.predictions == {"a": "old dog", "b": "", "c": "cat"}
-    assert answers.null_scores["a"] < 0 < answers.null_scores["b"]
-    best = answers.n_best["a"]
-    assert best[0]["text"] == "old dog"
-    scores = [guess["score"] for guess in best]
-    assert scores == sorted(scores, reverse=True)
-    assert sum(guess["probability"] for guess in best) == pytest.approx(1.0)
-    # SQuAD 1.1 has an answer to every question.
-    answers = squad_answers(questions, found, logits)
-    assert answers.predictions["b"]
-
-
-def test_where_no_start_comes_before_an_end_all_is_finite(windows):
-    questions, found = windows
-    logits = np.zeros((len(found.question), 2, 16))
-    for row in range(len(logits)):
-        context = np.flatnonzero(found.starts[row] >= 0)
-        logits[row, 0, context] = np.arange(len(context))
-        logits[row, 1, context] = -np.arange(len(context))
-    answers = squad_answers(questions, found, logits, n_best=1)
-    assert np.isfinite(list(answers.null_scores.values())).all()
-    assert "" in answers.predictions.values()
-
-
-def test_spans_against_a_loop_over_all(windows, rng):
-    """Every pair of tokens, with nothing left out."""
-    questions, found = windows
-    logits = rng.normal(size=(len(found.question), 2, 16))
-    answers = squad_answers(
-        questions, found, logits, n_best=99, max_answer_length=3
-    )
-    for number, asked in enumerate(questions):
-        scores = {}
-        for row in np.flatnonzero(found.question == number):
-            for first in range(16):
-                for last in range(first, min(first + 3, 16)):
-                    if not found.most_context[row, first]:
-                        continue
-                    if found.starts[row, last] < 0:
-                        continue
-                    a, b = found.starts[row, first], found.ends[row, last]
-                    score = logits[row, 0, first] + logits[row, 1, last]
-                    text = CONTEXT[a:b]
-                    scores[text] = max(score, scores.get(text, -99))
-        best = max(scores, key=scores.get)
-        assert answers.predictions[asked.id] == best
-        kept = {guess["text"] for guess in answers.n_best[asked.id]}
-        assert kept - {""} == set(scores)
-
-
-def test_bad_windows_and_logits(windows, tokenizer):
-    questions, found = windows
-    with pytest.raises(ValueError, match="`stride=14`"):
-        squad_windows(questions, tokenizer, 20, 14, 5)
-    with pytest.raises(ValueError, match="`stride=0`"):
-        squad_windows(questions, tokenizer, 20, 0, 5)
-    with pytest.raises(ValueError, match=r"\(2, 2, 16\)"):
-        squad_answers(questions, found, np.zeros((2, 2, 16)))
-
-
 def test_normalization():
     assert normalize_answer("The  (old) Dog's an A.B.") == "old dogs ab"
 
@@ -290,9 +134,7 @@ def test_answers_that_are_empty_in_the_end():
     ],
 )
 def test_real_files(shared_data, tmp_path, file, count, unanswerable):
-    path = tmp_path / file
-    packed = shared_data / "squad" / f"{file}.gz"
-    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    path = unpack(shared_data, tmp_path, file)
     questions = read_squad(path)
     assert len(questions) == count
     assert sum(not q.answers for q in questions) == unanswerable
@@ -329,9 +171,7 @@ def test_metrics_of_real_questions_in_a_loop(
     shared_data, tmp_path, rng, file, count
 ):
     """Of right answers, none, and stretches of the context."""
-    path = tmp_path / file
-    packed = shared_data / "squad" / f"{file}.gz"
-    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    path = unpack(shared_data, tmp_path, file)
     questions = read_squad(path, check_starts=False)
     assert len(questions) == count
     is_version_2 = file.startswith("v2")
@@ -381,25 +221,3 @@ def test_what_is_no_text_is_named(change, message, tmp_path):
     write(good, entry)
     with pytest.raises(ValueError, match="article 0, paragraph 0, question 1"):
         read_squad(path)
-
-
-def test_labels_of_real_questions_give_their_answers(shared_data, tmp_path):
-    """From characters to tokens and back, through windows that overlap."""
-    path = tmp_path / "squad.json"
-    packed = shared_data / "squad" / "v2-16articles-train.json.gz"
-    path.write_bytes(gzip.decompress(packed.read_bytes()))
-    questions = read_squad(path)[:400]
-    tokenizer = load_tokenizer(
-        shared_data / "vocab" / "albert-base-v2.spiece.model"
-    )
-    windows = squad_windows(questions, tokenizer, 128, 40, 32)
-    logits = np.full((len(windows.question), 2, 128), -5.0, "float32")
-    rows = np.arange(len(logits))
-    logits[rows, 0, windows.labels[:, 0]] = 5
-    logits[rows, 1, windows.labels[:, 1]] = 5
-    answers = squad_answers(questions, windows, logits, null_threshold=0.0)
-    found = squad_metrics(questions, answers.predictions)
-    assert found["no_answer_f1"] == 100.0
-    # An answer that ends inside of a token is given with the rest of it.
-    assert found["has_answer_exact_match"] > 93
-    assert found["has_answer_f1"] > 96
