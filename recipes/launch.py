@@ -77,6 +77,8 @@ def choose_backend(keras_home=None):
     """Set what Keras reads when it is imported: backend and data folder."""
     # Every model is traced anew, of which TensorFlow warns at length.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # JAX says of each kind of device that it is not there.
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     if FLAGS.backend:
         if importlib.util.find_spec(FLAGS.backend) is None:
             raise ValueError(
