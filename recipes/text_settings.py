@@ -119,8 +119,9 @@ _STUDY = {
     "teacher_steps": 4000,
     "student_steps": 4000,
     "evaluations": 10,
-    "learning_rate": 7e-3,
-    "student_learning_rate": 7e-3,
+    "num_experts": 8,
+    "learning_rate": 1e-2,
+    "student_learning_rate": 1e-2,
 }
 
 CONFIGS = {
@@ -131,7 +132,7 @@ CONFIGS = {
         **_STUDY,
         "batch_size": 512,
         "fine_tune_steps": 1000,
-        "fine_tune_learning_rate": 1e-3,
+        "fine_tune_learning_rate": 3e-3,
     },
     # Models for `glue_finetune.py`; give it the `--data_dir`.
     "wikitext_study": {

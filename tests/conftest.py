@@ -45,6 +45,17 @@ def _seeded():
 
 
 @pytest.fixture
+def eager(monkeypatch):
+    """For models of a few steps, which are not worth TensorFlow's tracing.
+
+    Graphs are what `fit` makes of the same models in all other tests.
+    """
+    if keras.backend.backend() == "tensorflow":
+        always = property(lambda model: True, lambda model, value: None)
+        monkeypatch.setattr(keras.Model, "run_eagerly", always)
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(0)
 

@@ -93,6 +93,7 @@ def _clean_registry():
 
 # Keras warns of its own default wherever `fit` is given a `tf.data.Dataset`.
 @pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
+@pytest.mark.usefixtures("eager")
 def test_code_of_the_readme(rng, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x = rng.uniform(0, 255, (16, 8, 8, 1)).astype("float32")
@@ -137,7 +138,7 @@ def test_public_names_exist_and_are_documented(package):
             assert not member.__doc__.startswith(f"{name}("), name
 
 
-@pytest.mark.usefixtures("_clean_registry")
+@pytest.mark.usefixtures("_clean_registry", "eager")
 @pytest.mark.parametrize(("name", "member", "example"), list(examples()))
 def test_example_runs_as_written(name, member, example, tmp_path, monkeypatch):
     """With the usual imports, and the thing itself under its own name."""

@@ -4,7 +4,6 @@ import importlib
 import pathlib
 import sys
 
-import keras
 import pytest
 from absl import flags
 from absl.testing import flagsaver
@@ -12,17 +11,6 @@ from absl.testing import flagsaver
 from tests.recipe_flags import forget_recipe_flags
 
 FOLDER = pathlib.Path(__file__).parents[2] / "recipes"
-
-
-@pytest.fixture
-def eager(monkeypatch):
-    """For models of a few steps, which are not worth TensorFlow's tracing.
-
-    Graphs are what `fit` makes of the same models in all other tests.
-    """
-    if keras.backend.backend() == "tensorflow":
-        always = property(lambda model: True, lambda model, value: None)
-        monkeypatch.setattr(keras.Model, "run_eagerly", always)
 
 
 @pytest.fixture
