@@ -119,7 +119,6 @@ _STUDY = {
     "teacher_steps": 4000,
     "student_steps": 4000,
     "evaluations": 10,
-    "num_experts": 8,
     "learning_rate": 1e-2,
     "student_learning_rate": 1e-2,
 }
