@@ -64,10 +64,14 @@ class SeedStudy:
         settings = self.settings
         keras.utils.set_random_seed(self.seed)
         self.train_teacher()
-        self.dense("dense", settings.student_steps)
+        self.dense("dense", self.dense_steps())
         for method in settings.methods:
             self.student(method, method)
         return self.runs
+
+    def dense_steps(self):
+        """Training steps of the baseline."""
+        return self.settings.student_steps
 
     def dense(self, name, steps):
         """Train the student's architecture from scratch."""

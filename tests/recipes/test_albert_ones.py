@@ -19,7 +19,7 @@ SHORT = (
     "--sequence_length=24",
     "--num_layers=1",
     "--teacher_steps=4",
-    "--student_steps=4",
+    "--student_steps=2",
     "--evaluations=2",
     "--batch_size=8",
     "--evaluation_batch_size=128",
@@ -78,6 +78,7 @@ def test_whole_comparison_and_its_files(recipe, books, tmp_path):
     for row in results.values():
         assert 0.6 * np.log(150) < row["score"] < 1.2 * np.log(150)
     assert results["dense"]["parameters"] == results["layer_fit"]["parameters"]
+    assert [row["steps"] for row in results.values()] == [4, 4, 2]
     assert results["teacher"]["agreement"] is None
     assert 0 <= results["layer_fit"]["agreement"] <= 1
     tuned = json.loads((tmp_path / "fine_tuned.json").read_text())
