@@ -70,6 +70,7 @@ ROWS = {
 
 HELP = {
     **image_settings.HELP,
+    "teacher_steps": "Training steps of the teacher.",
     "methods": f"Rows of the study. The core: {', '.join(CORE)}. Also: "
     f"{', '.join(row for row in ROWS if row not in CORE)}.",
     "budgets": "Distillation steps of a student, each of its own training; the "

@@ -23,9 +23,11 @@ HELP = {
     "methods": f"Students, by row: {', '.join(GATHER_METHOD)}.",
     "ablation": "Also train what Tables 4 and 5 and Figure 3 of OneS compare, "
     "with the same alpha for hard and soft distillation.",
-    "teacher_steps": "Training steps of the teacher; of one that is given, "
-    "what --ablation adds to those of its longer dense model.",
-    "student_steps": "Training steps of a student and the dense baseline.",
+    "teacher_steps": "Training steps of the teacher and the dense baseline; of "
+    "a teacher that is given, what --ablation adds to those of its longer "
+    "dense model.",
+    "student_steps": "Training steps of a student; of the dense baseline too, "
+    "if the teacher is given.",
     "label_smoothing": "0 is off.",
     "mixup": "The alpha of mixup; 0 is off.",
     "svd_ratio": "Share of the singular values that svd keeps, lambda.",

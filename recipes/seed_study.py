@@ -64,14 +64,11 @@ class SeedStudy:
         settings = self.settings
         keras.utils.set_random_seed(self.seed)
         self.train_teacher()
-        self.dense("dense", self.dense_steps())
+        # At equal steps, where those of the teacher are known.
+        self.dense("dense", self.runs[0].steps or settings.student_steps)
         for method in settings.methods:
             self.student(method, method)
         return self.runs
-
-    def dense_steps(self):
-        """Training steps of the baseline."""
-        return self.settings.student_steps
 
     def dense(self, name, steps):
         """Train the student's architecture from scratch."""

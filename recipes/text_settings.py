@@ -124,7 +124,7 @@ _STUDY = {
 }
 
 CONFIGS = {
-    # A look at everything: ten minutes on two cores.
+    # A look at everything.
     "default": {},
     # The full-length comparison, for several seeds.
     "builtin_study": {

@@ -99,10 +99,6 @@ class TextStudy(SeedStudy):
         teacher = build_teacher(self.settings, self.tokenizer)
         self.train("teacher", teacher, self.settings.teacher_steps)
 
-    def dense_steps(self):
-        # Or what the experts are worth would not be seen.
-        return self.settings.teacher_steps
-
     def fit(self, model, **options):
         return pretrain(
             model,

@@ -1,8 +1,5 @@
 """Heads of ALBERT: what they compute, learn, and keep in a file."""
 
-import json
-import zipfile
-
 import keras
 import numpy as np
 import pytest
@@ -20,6 +17,7 @@ from tests.models.albert_cases import (
     masked_lm_inputs,
     scramble,
 )
+from tests.models.stock_file import assert_stock_layers_only
 
 
 def test_tied_embedding_learns_from_both_ends(rng):
@@ -112,11 +110,7 @@ def test_dense_file_holds_stock_layers_only(head, tmp_path, rng):
     teacher = cls(AlbertBackbone(**SMALL, num_experts=2), **arguments)
     model = scramble(teacher.to_dense(), rng)
     model.save(tmp_path / "student.keras")
-    with zipfile.ZipFile(tmp_path / "student.keras") as file:
-        config = file.read("config.json").decode()
-    assert "ones_keras" not in config
-    assert "keras_hub" not in config
-    assert json.loads(config)["class_name"] == "Functional"
+    assert_stock_layers_only(tmp_path / "student.keras")
     loaded = keras.models.load_model(tmp_path / "student.keras")
     inputs = masked_lm_inputs(rng)
     inputs = {name: inputs[name] for name in model.input}

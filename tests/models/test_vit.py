@@ -1,6 +1,4 @@
-import json
 import pathlib
-import zipfile
 
 import keras
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 from ones_keras.layers import MoEFeedForward
 from ones_keras.models import ViTBackbone, ViTImageClassifier
 from tests.gradients import to_numpy
+from tests.models.stock_file import assert_stock_layers_only
 
 # Table 1 of OneS and WideNet's README, at 1000 classes and 224 pixels.
 PAPER_COUNTS = {
@@ -170,11 +169,7 @@ def test_dense_file_holds_stock_layers_only(tmp_path):
         "ones_vit_tiny", num_classes=3, dtype="mixed_bfloat16"
     )
     model.save(tmp_path / "student.keras")
-    with zipfile.ZipFile(tmp_path / "student.keras") as file:
-        config = file.read("config.json").decode()
-    assert "ones_keras" not in config
-    assert "keras_hub" not in config
-    assert json.loads(config)["class_name"] == "Functional"
+    assert_stock_layers_only(tmp_path / "student.keras")
     assert list(tmp_path.iterdir()) == [tmp_path / "student.keras"]
     loaded = keras.models.load_model(tmp_path / "student.keras")
     images = np.zeros((2, 8, 8, 1), "float32")
