@@ -65,8 +65,8 @@ class TextSettings(TrainingSettings):
         "svd",
         "top_k",
     )
-    teacher_steps: int = 400
-    student_steps: int = 400
+    teacher_steps: int = 300
+    student_steps: int = 300
     batch_size: int = 128
     evaluation_batch_size: int = 128
     learning_rate: float = 5e-3
