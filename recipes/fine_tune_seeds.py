@@ -3,6 +3,7 @@
 Keras must not be imported before the backend is chosen.
 """
 
+import functools
 import pathlib
 import sys
 
@@ -10,6 +11,7 @@ from absl import app
 from launch import (
     check_output_path,
     choose_backend,
+    exit_when_stopped,
     make_output_dir,
     output_path,
     read_settings,
@@ -26,8 +28,8 @@ def fine_tune_seeds(argv, settings_class, configs, load_data, train_seed):
         load_data: callable, given settings and `TextTokenizer`, that returns
             the data, or raises a `ValueError`.
         train_seed: callable, given settings, trained model, data, seed,
-            output folder and what is to be told of the progress. It returns
-            the fine-tuned model and a dict of metrics.
+            output folder, what makes the backup and what is to be told of the
+            progress. It returns the fine-tuned model and a dict of metrics.
     """
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
@@ -36,7 +38,12 @@ def fine_tune_seeds(argv, settings_class, configs, load_data, train_seed):
         check_output_path(settings)
         choose_backend()
         from fine_tuning import load_trained
-        from seed_file import load_results, save_results, write_summary
+        from seed_file import (
+            backup,
+            load_results,
+            save_results,
+            write_summary,
+        )
 
         from ones_keras.data import keep_tensorflow_off_gpu
 
@@ -51,7 +58,7 @@ def fine_tune_seeds(argv, settings_class, configs, load_data, train_seed):
     import keras
     from progress import Progress
 
-    with Progress() as progress:
+    with exit_when_stopped(), Progress() as progress:
         for seed in settings.seeds:
             if results[seed]:
                 progress.say(f"seed {seed}: finished before")
@@ -62,7 +69,13 @@ def fine_tune_seeds(argv, settings_class, configs, load_data, train_seed):
                 f"seed {seed}", settings.steps, "training loss {:.3f}"
             )
             model, metrics = train_seed(
-                settings, model, data, seed, output_dir, update
+                settings,
+                model,
+                data,
+                seed,
+                output_dir,
+                functools.partial(backup, settings, output_dir, seed),
+                update,
             )
             results[seed] = save_results(
                 settings, output_dir, seed, model, metrics

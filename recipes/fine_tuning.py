@@ -4,7 +4,9 @@ import pathlib
 
 import keras
 import numpy as np
+from last_loss import LastLoss
 from optimization import forget_optimizer, make_optimizer
+from train_in_stretches import train_in_stretches
 
 import ones_keras
 
@@ -56,14 +58,16 @@ def load_trained(settings):
     return model, tokenizer
 
 
-def fit(model, batches, loss, settings, progress):
+def fit(model, batches, loss, settings, backup, progress):
     """Train for `--steps`.
 
     Args:
         model: `keras.Model`.
-        batches: endless dataset.
+        batches: callable, given a number of steps, that returns the endless
+            dataset after them.
         loss: as in `keras.Model.compile`.
         settings: `FineTuningSettings`.
+        backup: callable, as in `train_in_stretches`.
         progress: callable, given the steps done and, at the end, the loss.
     """
     model.compile(
@@ -72,17 +76,15 @@ def fit(model, batches, loss, settings, progress):
         ),
         loss=loss,
     )
-    callback = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: progress(batch + 1)
-    )
-    history = model.fit(
+    train_in_stretches(
+        model,
         batches,
-        steps_per_epoch=settings.steps,
-        shuffle=False,
-        verbose=0,
-        callbacks=[callback],
+        steps=settings.steps,
+        evaluations=1,
+        watch=LastLoss(),
+        backup=backup,
+        progress=progress,
     )
-    progress(settings.steps, history.history["loss"][-1])
     forget_optimizer(model)
 
 

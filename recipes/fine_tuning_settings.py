@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 import settings
-from settings import OPTIMIZERS, refuse
+from settings import OPTIMIZERS, check_backups, refuse
 
 HELP = {
     "model": "The trained model (.keras): a student, a teacher, any text model "
@@ -23,6 +23,7 @@ HELP = {
     "optimizer": settings.HELP["optimizer"],
     "weight_decay": settings.HELP["weight_decay"],
     "dropout": "Rate before the logits.",
+    "backup_minutes": settings.HELP["backup_minutes"],
     "max_examples": "Training examples that are used, the first of the file; 0 "
     "is all of them.",
 }
@@ -46,6 +47,7 @@ class FineTuningSettings:
     weight_decay: float = 0.01
     dropout: float = 0.0
     max_examples: int = 0
+    backup_minutes: float = 5.0
 
     @property
     def warmup_share(self):
@@ -76,5 +78,6 @@ class FineTuningSettings:
             refuse("weight_decay", self.weight_decay, "0 or more")
         if not 0 <= self.dropout < 1:
             refuse("dropout", self.dropout, "in [0, 1)")
+        check_backups(self)
         if self.max_examples < 0:
             refuse("max_examples", self.max_examples, "0 or more")

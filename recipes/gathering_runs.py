@@ -1,9 +1,11 @@
 """The trainings of one seed of the study, each kept when it is done."""
 
 import dataclasses
+import functools
 import gc
 import json
 import pathlib
+import shutil
 import time
 
 import keras
@@ -25,6 +27,7 @@ from scipy import special
 
 import ones_keras
 from ones_keras.gathering.registry import get_method
+from ones_keras.training import TrainingBackup
 from ones_keras.write_aside import write_aside
 
 TEACHER = "teacher"
@@ -161,6 +164,20 @@ class SeedFolder:
             with write_aside(self.model_path(job)) as aside:
                 model.save(aside)
         self._records[job.name] = {**record, "made_by": made_by(job)}
+        self._write()
+        shutil.rmtree(self._backups(job), ignore_errors=True)
+
+    def backup(self, job, minutes, model, companions):
+        """The `TrainingBackup` of a model that is being trained."""
+        self.path.mkdir(exist_ok=True)
+        if not self._file.exists():
+            self._write()  # A backup of other settings is refused by it.
+        return TrainingBackup(self._backups(job), model, companions, minutes)
+
+    def _backups(self, job):
+        return self.path / f"{job.name}.unfinished"
+
+    def _write(self):
         write_results(self._file, self.identity, {"records": self._records})
 
 
@@ -254,6 +271,9 @@ class SeedRuns:
                 steps=steps,
                 learning_rate=peak,
                 seed=self.seed,
+                backup=functools.partial(
+                    self.folder.backup, job, settings.backup_minutes
+                ),
                 progress=self.progress.announce(
                     f"seed {self.seed} · {job.row}", steps
                 ),

@@ -30,6 +30,7 @@ from launch import (
     check_output_path,
     choose_backend,
     define_flags,
+    exit_when_stopped,
     keras_home,
     load_images,
     make_output_dir,
@@ -83,7 +84,7 @@ def run(settings, images, folders):
     from gathering_runs import SeedRuns
     from progress import Progress
 
-    with Progress() as progress:
+    with exit_when_stopped(), Progress() as progress:
         for seed, folder in folders.items():
             SeedRuns(settings, images, seed, folder, progress).run_all()
             progress.say(f"seed {seed}: complete in {folder.path}")

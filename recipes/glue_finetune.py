@@ -18,6 +18,7 @@ trained again.
 """
 
 import dataclasses
+import functools
 import pathlib
 
 from absl import app, flags
@@ -126,7 +127,7 @@ def read_splits(settings):
     return found
 
 
-def train_seed(settings, model, splits, seed, output_dir, progress):
+def train_seed(settings, model, splits, seed, output_dir, backup, progress):
     import keras
     from fine_tuning import fit, predict
 
@@ -138,8 +139,10 @@ def train_seed(settings, model, splits, seed, output_dir, progress):
     if task.labels:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model = add_text_classifier(model, task.num_classes, settings.dropout)
-    batches = splits["train"].training_batches(settings.batch_size, seed)
-    fit(model, batches, loss, settings, progress)
+    batches = functools.partial(
+        splits["train"].training_batches, settings.batch_size, seed
+    )
+    fit(model, batches, loss, settings, backup, progress)
     found = {}
     for name in [name for name in task.evaluation if name in splits]:
         split = splits[name]

@@ -4,11 +4,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 from optimization import KeepBest, make_optimizer
+from train_in_stretches import train_in_stretches
 
 from ones_keras.data import mixup
 
 
-def train(model, images, settings, *, steps, learning_rate, seed, progress):
+def train(
+    model, images, settings, *, steps, learning_rate, seed, backup, progress
+):
     """Fit a model (or a `Distiller`) and keep its best-validated weights.
 
     Args:
@@ -18,50 +21,37 @@ def train(model, images, settings, *, steps, learning_rate, seed, progress):
         steps: int. Training steps.
         learning_rate: float. Peak of the schedule.
         seed: int. Of the order and the augmentation.
+        backup: callable, as in `train_in_stretches`.
         progress: callable, given the steps done and, after a validation, the
             best accuracy until then.
 
     Returns:
         The best validation accuracy.
     """
-    evaluations = min(settings.evaluations, steps)
     model.compile(
         optimizer=make_optimizer(settings, steps, learning_rate, model),
         loss=_loss(settings),
         metrics=["accuracy"],
     )
     keep_best = KeepBest()
-    done = 0
-    for number in range(evaluations):
-        # Equal stretches whose sum is exactly `steps`.
-        until = (number + 1) * steps // evaluations
-        model.fit(
-            _labelled(
-                images.train(settings.batch_size, seed, start_step=done),
-                images,
-                settings,
-                seed=seed,
-                start_step=done,
-            ),
-            steps_per_epoch=until - done,
-            validation_data=_labelled(
-                images.validation(settings.evaluation_batch_size),
-                images,
-                settings,
-            ),
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                keep_best,
-                keras.callbacks.LambdaCallback(
-                    on_train_batch_end=lambda batch, logs, done=done: progress(
-                        done + batch + 1
-                    )
-                ),
-            ],
-        )
-        done = until
-        progress(done, keep_best.best)
+    train_in_stretches(
+        model,
+        lambda done: _labelled(
+            images.train(settings.batch_size, seed, start_step=done),
+            images,
+            settings,
+            seed=seed,
+            start_step=done,
+        ),
+        _labelled(
+            images.validation(settings.evaluation_batch_size), images, settings
+        ),
+        steps=steps,
+        evaluations=min(settings.evaluations, steps),
+        watch=keep_best,
+        backup=backup,
+        progress=progress,
+    )
     keep_best.restore(model)
     return keep_best.best
 

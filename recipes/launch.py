@@ -3,12 +3,14 @@
 Shared by the recipes. Keras must not be imported before `choose_backend`.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import json
 import logging
 import os
 import pathlib
+import signal
 import sys
 
 from absl import flags
@@ -32,6 +34,12 @@ def define_flags(settings_class, descriptions, configs):
         None,
         ["tensorflow", "jax", "torch"],
         "Keras backend; default the environment variable KERAS_BACKEND.",
+    )
+    flags.DEFINE_bool(
+        "deterministic",
+        False,
+        "Slower operations whose results are the same bits each time, on one "
+        "device.",
     )
     for field in dataclasses.fields(settings_class):
         define = {
@@ -89,6 +97,46 @@ def choose_backend(keras_home=None):
         os.environ["KERAS_BACKEND"] = FLAGS.backend
     if keras_home:
         os.environ["KERAS_HOME"] = keras_home
+    if FLAGS.deterministic:
+        _make_deterministic()
+
+
+def _make_deterministic():
+    import keras
+
+    # TensorFlow's operations refuse to be random without a seed.
+    keras.utils.set_random_seed(0)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(True)
+
+
+@contextlib.contextmanager
+def exit_when_stopped():
+    """Ends the process with a message where a training says why it stopped.
+
+    SIGTERM does so too, at any other moment.
+    """
+    from ones_keras.training import TrainingStopped
+
+    def stop(number, frame):
+        raise TrainingStopped("Stopped by SIGTERM.")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except TrainingStopped as stopped:
+        sys.exit(
+            f"{pathlib.Path(sys.argv[0]).stem}: {stopped} The same command "
+            "line goes on from what is kept."
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def keras_home(settings):

@@ -62,6 +62,19 @@ class KeepBest(keras.callbacks.Callback):
             self.best = found
             self.weights = [np.array(w) for w in self.model.get_weights()]
 
+    def get_state(self):
+        """As a `TrainingBackup` wants it."""
+        if self.best is None:
+            return {}
+        weights = {str(n): value for n, value in enumerate(self.weights)}
+        return {"best": np.array(self.best), **weights}
+
+    def set_state(self, state):
+        self.best = self.weights = None
+        if state:
+            self.best = float(state["best"])
+            self.weights = [state[str(n)] for n in range(len(state) - 1)]
+
     def restore(self, model):
         """Give the model its best weights, at the end of its training."""
         model.set_weights(self.weights)

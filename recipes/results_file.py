@@ -16,11 +16,11 @@ def identity(settings, without=()):
 
     Args:
         settings: dataclass.
-        without: tuple of strings. Fields that decide nothing, beside the seeds.
-            Defaults to `()`.
+        without: tuple of strings. Fields that decide nothing, beside the seeds
+            and the backups. Defaults to `()`.
     """
     fields = json.loads(json.dumps(dataclasses.asdict(settings)))
-    for name in ("seeds", *without):
+    for name in ("seeds", "backup_minutes", *without):
         del fields[name]
     return {**fields, "backend": keras.backend.backend()}
 

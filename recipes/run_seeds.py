@@ -2,7 +2,8 @@
 
 import shutil
 
-from kept_models import UNFINISHED, model_path
+from kept_models import model_path, remove_unfinished
+from launch import exit_when_stopped
 from progress import Progress
 from seed_record import kept_models, save_seed
 
@@ -19,7 +20,7 @@ def run_seeds(settings, output_dir, records, make_study):
         make_study: callable, given a seed, a `Progress` and `KeptModels`,
             that returns a `SeedStudy`.
     """
-    with Progress() as progress:
+    with exit_when_stopped(), Progress() as progress:
         for seed in settings.seeds:
             folder = output_dir / f"seed_{seed}"
             if records[seed]:
@@ -32,7 +33,7 @@ def run_seeds(settings, output_dir, records, make_study):
                 records[seed] = save_seed(
                     folder, study, study.test(), study.fine_tune_all()
                 )
-            (folder / UNFINISHED).unlink(missing_ok=True)
+            remove_unfinished(folder)
             for name, found in records[seed].router.items():
                 load = " ".join(f"{100 * share:.1f}" for share in found["load"])
                 progress.say(

@@ -3,13 +3,17 @@
 import hashlib
 import json
 import pathlib
+import shutil
 
 import results_file
 from fine_tuning import mean_and_spread
 from results_file import read_results, unreadable, write_results
 from rich import console, table
 
+from ones_keras.training import TrainingBackup
 from ones_keras.write_aside import write_aside
+
+_UNFINISHED, _BACKUPS = "unfinished.json", "unfinished"
 
 
 def identity(settings):
@@ -32,12 +36,24 @@ def load_results(settings, folder):
         path = folder / f"seed_{seed}" / "results.json"
         content = read_results(path, identity(settings))
         if content is None:
+            # A backup that cannot be gone on with is refused here.
+            read_results(path.with_name(_UNFINISHED), identity(settings))
             continue
         try:
             found[seed] = content["metrics"]
         except KeyError as error:
             raise unreadable(path, error) from error
     return found
+
+
+def backup(settings, folder, seed, model, companions):
+    """The `TrainingBackup` of a seed."""
+    folder = folder / f"seed_{seed}"
+    folder.mkdir(exist_ok=True)
+    write_results(folder / _UNFINISHED, identity(settings), {})
+    return TrainingBackup(
+        folder / _BACKUPS, model, companions, settings.backup_minutes
+    )
 
 
 def save_results(settings, folder, seed, model, metrics):
@@ -49,6 +65,8 @@ def save_results(settings, folder, seed, model, metrics):
     write_results(
         folder / "results.json", identity(settings), {"metrics": metrics}
     )
+    (folder / _UNFINISHED).unlink(missing_ok=True)
+    shutil.rmtree(folder / _BACKUPS, ignore_errors=True)
     return metrics
 
 

@@ -92,7 +92,12 @@ def save_seed(folder, study, results, tuned=()):
 
 def kept_models(folder, settings):
     """The `KeptModels` of a seed that is not finished."""
-    return KeptModels(folder, identity(settings), _defaults(settings))
+    return KeptModels(
+        folder,
+        identity(settings),
+        _defaults(settings),
+        settings.backup_minutes,
+    )
 
 
 def _defaults(settings):

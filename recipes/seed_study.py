@@ -1,6 +1,7 @@
 """Teacher, baselines and students of one seed."""
 
 import dataclasses
+import functools
 import gc
 
 import keras
@@ -78,16 +79,8 @@ class SeedStudy:
 
     def student(self, name, method, alpha=None, distillation="soft"):
         """Gather a student by the method of a row, and distil it."""
-        settings = self.settings
-        keras.utils.set_random_seed(self.seed)
-        teacher = self.runs[0].model
-        student, report = ones_keras.gather(
-            teacher,
-            method=settings.rows[method],
-            return_report=True,
-            verbose=False,
-            **self.gathering_options(settings.rows[method]),
-        )
+        settings, teacher = self.settings, self.runs[0].model
+        student, report = self.gather(name, settings.rows[method])
         before = [np.array(weight) for weight in student.get_weights()]
         alpha = settings.alpha if alpha is None else alpha
         trained = student
@@ -104,7 +97,26 @@ class SeedStudy:
             )
         self.train(name, student, settings.student_steps, trained)
         self.runs[-1].before = before
-        self.runs[-1].gathering = report.to_dict()
+        self.runs[-1].gathering = report
+
+    def gather(self, name, method):
+        """The student of a row, gathered now or before, and the report."""
+        teacher = self.runs[0].model
+        if self.kept.gathering(name) is None:
+            keras.utils.set_random_seed(self.seed)
+            student, report = ones_keras.gather(
+                teacher,
+                method=method,
+                return_report=True,
+                verbose=False,
+                **self.gathering_options(method),
+            )
+            self.kept.keep_gathered(name, student, report.to_dict())
+        # The same way whether it has just been gathered or long before.
+        keras.utils.set_random_seed(self.seed)
+        student = ones_keras.gather(teacher, method="random")
+        self.kept.restore_gathered(name, student)
+        return student, self.kept.gathering(name)
 
     def fine_tune_all(self):
         """Fine-tune every run on another task: one `MethodResult` a run."""
@@ -126,6 +138,7 @@ class SeedStudy:
                 trained or model,
                 steps=steps,
                 learning_rate=peak,
+                backup=functools.partial(self.kept.backup, name),
                 progress=self.progress.announce(title, steps, self.note),
             )
             self.kept.keep(name, model, validation)

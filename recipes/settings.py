@@ -31,6 +31,8 @@ HELP = {
     "alpha": "Share of the labels in the student's loss.",
     "temperature": "Of the distillation.",
     "evaluations": "Validations a training run; the best weights are kept.",
+    "backup_minutes": "Between two backups of what is being trained; they take "
+    "no more than a fortieth of the time.",
 }
 
 
@@ -57,6 +59,7 @@ class TrainingSettings:
     alpha: float = 0.25
     temperature: float = 1.0
     evaluations: int = 5
+    backup_minutes: float = 5.0
 
     def check(self):
         """Raise a `ValueError` on the first setting that cannot work."""
@@ -77,6 +80,7 @@ class TrainingSettings:
         for name in ("learning_rate", "student_learning_rate", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 refuse(name, getattr(self, name), "positive")
+        check_backups(self)
         if not 0 <= self.warmup_share < 1:
             refuse("warmup_share", self.warmup_share, "in [0, 1)")
         if not 0 <= self.alpha <= 1:
@@ -97,6 +101,12 @@ def check_students(settings):
         refuse("student_steps", settings.student_steps, "at least 1")
     if not 0 < settings.svd_ratio <= 1:
         refuse("svd_ratio", settings.svd_ratio, "in (0, 1]")
+
+
+def check_backups(settings):
+    """Raise a `ValueError` on a time between backups that there is not."""
+    if not 0 <= settings.backup_minutes < math.inf:
+        refuse("backup_minutes", settings.backup_minutes, "0 or more")
 
 
 def refuse(name, value, expected):

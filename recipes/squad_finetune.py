@@ -17,6 +17,7 @@ nbest.json. A seed that is finished there is not trained again.
 """
 
 import dataclasses
+import functools
 import json
 import math
 
@@ -120,7 +121,7 @@ def read_windows(settings, tokenizer):
     )
 
 
-def train_seed(settings, model, data, seed, output_dir, progress):
+def train_seed(settings, model, data, seed, output_dir, backup, progress):
     import keras
     from fine_tuning import fit
 
@@ -132,9 +133,10 @@ def train_seed(settings, model, data, seed, output_dir, progress):
     examples = ArrayExamples(train.x, train.labels)
     fit(
         model,
-        examples.training_batches(settings.batch_size, seed),
+        functools.partial(examples.training_batches, settings.batch_size, seed),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         settings,
+        backup,
         progress,
     )
     logits = model.predict(windows.x, settings.evaluation_batch_size, verbose=0)

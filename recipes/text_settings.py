@@ -104,7 +104,7 @@ class TextSettings(TrainingSettings):
                 self.fine_tune_learning_rate,
                 "positive",
             )
-        # The stream of text is not taken up in the middle of a stretch.
+        # One reading of the text: stretches of another length begin anew.
         for name in ("teacher_steps", "student_steps", "fine_tune_steps"):
             if getattr(self, name) % self.evaluations:
                 refuse(

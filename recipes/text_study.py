@@ -1,5 +1,8 @@
 """Text models of one seed: pretrained, gathered, distilled, fine-tuned."""
 
+import dataclasses
+import functools
+
 import keras
 import numpy as np
 from fine_tuning import predict
@@ -171,37 +174,41 @@ class TextStudy(SeedStudy):
             TextExamples(*split, self.tokenizer, settings.sequence_length)
             for split in splits
         )
-        results = []
         for run in self.runs:
-            keras.utils.set_random_seed(self.seed)
-            weights = run.model.get_weights()
-            classifier = ones_keras.models.add_text_classifier(
-                run.model, len(names)
-            )
-            fine_tune(
-                classifier,
-                train,
-                validation,
-                settings,
-                seed=self.seed,
-                progress=self.progress.announce(
-                    f"seed {self.seed} · {run.name}, fine-tuned",
-                    settings.fine_tune_steps,
-                ),
-            )
-            batches = test.batches(settings.evaluation_batch_size)
-            logits = predict(classifier, (x for x, _ in batches))
-            results.append(
-                MethodResult(
-                    run.name,
-                    self.seed,
-                    score=float(np.mean(logits.argmax(-1) == test.labels)),
-                    parameters=classifier.count_params(),
-                    steps=settings.fine_tune_steps,
-                )
-            )
-            run.model.set_weights(weights)
-        return results
+            if self.kept.tuned(run.name) is None:
+                found = self._fine_tune(run, train, validation, test, names)
+                self.kept.keep_tuned(run.name, dataclasses.asdict(found))
+        return [MethodResult(**self.kept.tuned(run.name)) for run in self.runs]
+
+    def _fine_tune(self, run, train, validation, test, names):
+        settings = self.settings
+        keras.utils.set_random_seed(self.seed)
+        weights = run.model.get_weights()
+        classifier = ones_keras.models.add_text_classifier(
+            run.model, len(names)
+        )
+        fine_tune(
+            classifier,
+            train,
+            validation,
+            settings,
+            seed=self.seed,
+            backup=functools.partial(self.kept.backup, run.name),
+            progress=self.progress.announce(
+                f"seed {self.seed} · {run.name}, fine-tuned",
+                settings.fine_tune_steps,
+            ),
+        )
+        batches = test.batches(settings.evaluation_batch_size)
+        logits = predict(classifier, (x for x, _ in batches))
+        run.model.set_weights(weights)
+        return MethodResult(
+            run.name,
+            self.seed,
+            score=float(np.mean(logits.argmax(-1) == test.labels)),
+            parameters=classifier.count_params(),
+            steps=settings.fine_tune_steps,
+        )
 
     def _batches(self, split):
         return getattr(self.corpus, split)(

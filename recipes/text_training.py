@@ -4,13 +4,23 @@ import keras
 import numpy as np
 from optimization import KeepBest, make_optimizer
 from scipy import special
+from train_in_stretches import train_in_stretches
 
 OUTPUTS = ("masked_lm", "sentence_order")
 _ROWS = 4096
 
 
 def pretrain(
-    model, corpus, tokenizer, settings, *, steps, learning_rate, seed, progress
+    model,
+    corpus,
+    tokenizer,
+    settings,
+    *,
+    steps,
+    learning_rate,
+    seed,
+    backup,
+    progress,
 ):
     """Train a masked language model (or a `Distiller`), keep its best weights.
 
@@ -19,9 +29,10 @@ def pretrain(
         corpus: `ones_keras.data.TextCorpus`.
         tokenizer: `ones_keras.data.TextTokenizer`.
         settings: `TextSettings`.
-        steps: int. Training steps, a multiple of the evaluations.
+        steps: int. Training steps.
         learning_rate: float. Peak of the schedule.
         seed: int. Of the order, the segments and the masks.
+        backup: callable, as in `train_in_stretches`.
         progress: callable, given the steps done and, after a validation, the
             lowest loss until then.
 
@@ -48,18 +59,24 @@ def pretrain(
         },
     )
     size = settings.sequence_length
-    return _fit(
+    keep_best = KeepBest("val_masked_lm_nats", -1)
+    train_in_stretches(
         model,
-        corpus.train(tokenizer, settings.batch_size, size, seed),
+        lambda done: corpus.train(
+            tokenizer, settings.batch_size, size, seed, start_step=done
+        ),
         corpus.validation(tokenizer, settings.evaluation_batch_size, size),
-        KeepBest("val_masked_lm_nats", -1),
-        steps,
-        settings.evaluations,
-        progress,
+        steps=steps,
+        evaluations=settings.evaluations,
+        watch=keep_best,
+        backup=backup,
+        progress=progress,
     )
+    keep_best.restore(model)
+    return keep_best.best
 
 
-def fine_tune(model, train, validation, settings, *, seed, progress):
+def fine_tune(model, train, validation, settings, *, seed, backup, progress):
     """Train a classifier without a teacher, keep its best weights.
 
     Args:
@@ -67,6 +84,7 @@ def fine_tune(model, train, validation, settings, *, seed, progress):
         train, validation: `ones_keras.data.TextExamples`.
         settings: `TextSettings`.
         seed: int. Of the order.
+        backup: callable, as in `train_in_stretches`.
         progress: As in `pretrain`, of accuracies.
 
     Returns:
@@ -80,40 +98,18 @@ def fine_tune(model, train, validation, settings, *, seed, progress):
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    return _fit(
+    keep_best = KeepBest()
+    train_in_stretches(
         model,
-        train.training_batches(settings.fine_tune_batch_size, seed),
+        lambda done: train.training_batches(
+            settings.fine_tune_batch_size, seed, start_step=done
+        ),
         validation.batches(settings.evaluation_batch_size),
-        KeepBest(),
-        steps,
-        settings.evaluations,
-        progress,
-    )
-
-
-def _fit(model, training, validation, keep_best, steps, evaluations, progress):
-    """One `fit`, so that an endless stream is read on and not again."""
-    stretch = steps // evaluations
-
-    def at_batch_end(batch, logs):
-        progress(callback.done + batch + 1)
-
-    def at_epoch_end(epoch, logs):
-        callback.done = (epoch + 1) * stretch
-        progress(callback.done, keep_best.best)
-
-    callback = keras.callbacks.LambdaCallback(
-        on_train_batch_end=at_batch_end, on_epoch_end=at_epoch_end
-    )
-    callback.done = 0
-    model.fit(
-        training,
-        epochs=evaluations,
-        steps_per_epoch=stretch,
-        validation_data=validation,
-        shuffle=False,
-        verbose=0,
-        callbacks=[keep_best, callback],
+        steps=steps,
+        evaluations=settings.evaluations,
+        watch=keep_best,
+        backup=backup,
+        progress=progress,
     )
     keep_best.restore(model)
     return keep_best.best

@@ -1,5 +1,6 @@
 """One training run of the recipe: its steps, and the weights it keeps."""
 
+import functools
 import importlib
 
 import keras
@@ -33,7 +34,9 @@ def small_model():
     )
 
 
-def test_takes_the_steps_asked_for_and_keeps_the_best(image_training, settings):
+def test_takes_the_steps_asked_for_and_keeps_the_best(
+    image_training, settings, tmp_path
+):
     images = ones_keras.data.load_image_dataset("digits")
     model, seen = small_model(), []
     best = image_training.train(
@@ -43,6 +46,7 @@ def test_takes_the_steps_asked_for_and_keeps_the_best(image_training, settings):
         steps=7,
         learning_rate=0.01,
         seed=0,
+        backup=functools.partial(ones_keras.training.TrainingBackup, tmp_path),
         progress=lambda done, accuracy=None: seen.append((done, accuracy)),
     )
     validations = [(done, found) for done, found in seen if found is not None]
@@ -54,3 +58,51 @@ def test_takes_the_steps_asked_for_and_keeps_the_best(image_training, settings):
         model, images.validation(540)
     )
     assert np.mean(logits.argmax(-1) == labels) == pytest.approx(best, abs=1e-6)
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stops", [[4], [1, 2, 6]])
+def test_an_interrupted_training_validates_at_the_same_steps(
+    stops, image_training, settings, tmp_path
+):
+    images = ones_keras.data.load_image_dataset("digits")
+
+    def train(folder, stop=None):
+        keras.utils.set_random_seed(0)
+        model, seen = small_model(), {}
+
+        def progress(done, accuracy=None):
+            if accuracy is not None:
+                seen[done] = accuracy
+            if stop == done and accuracy is None:
+                raise StoppedError
+
+        best = image_training.train(
+            model,
+            images,
+            settings,
+            steps=7,
+            learning_rate=0.01,
+            seed=0,
+            backup=functools.partial(
+                ones_keras.training.TrainingBackup,
+                tmp_path / folder,
+                minutes=0,
+            ),
+            progress=progress,
+        )
+        return best, seen, model.get_weights()
+
+    best, seen, weights = train("whole")
+    for stop in stops:
+        with pytest.raises(StoppedError):
+            train("parts", stop)
+    again, found, restored = train("parts")
+    assert again == best
+    assert found.items() <= seen.items()
+    assert max(found) == 7
+    for one, other in zip(weights, restored, strict=True):
+        np.testing.assert_array_equal(one, other)

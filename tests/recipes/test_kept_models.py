@@ -82,3 +82,42 @@ def test_other_settings_are_refused(module, kept, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="cannot be read"):
         kept()
+
+
+def test_a_student_as_gathered(kept, tmp_path):
+    assert kept().gathering("svd") is None
+    student = small()
+    kept().keep_gathered("svd", student, {"error": 0.5})
+    assert kept().gathering("svd") == {"error": 0.5}
+    # The layers have the same names, as those of students have.
+    again = keras.models.clone_model(student)
+    kept().restore_gathered("svd", again)
+    for one, other in zip(student.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(np.array(one), np.array(other))
+    path = tmp_path / "unfinished" / "svd.keras"
+    path.write_text("not a model")
+    with pytest.raises(ValueError, match=r"svd\.keras"):
+        kept()
+    path.unlink()
+    assert kept().gathering("svd") is None
+
+
+def test_backups_are_of_the_settings_and_of_what_is_trained(
+    module, kept, tmp_path
+):
+    model = small()
+    model.compile("sgd", "mse")
+    with kept().backup("svd", model, []):
+        folder = tmp_path / "unfinished" / "svd"
+        assert [path.name for path in folder.iterdir()] == ["step_0.npz"]
+    with pytest.raises(ValueError, match=r"alpha 0\.5, now 1"):
+        module.KeptModels(tmp_path, {**IDENTITY, "alpha": 1})
+    kept().keep("svd", model, 0.5)
+    assert not folder.exists()
+    with kept().backup("svd", model, []):
+        assert folder.exists()
+    kept().keep_tuned("svd", {"score": 0.25})
+    assert not folder.exists()
+    assert kept().tuned("svd") == {"score": 0.25}
+    module.remove_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["svd.keras"]
