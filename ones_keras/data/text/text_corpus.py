@@ -91,8 +91,9 @@ class TextCorpus:
         """Returns shuffled batches as a function of seed and step.
 
         Batches are always full and run on over the end of an epoch. Batch
-        number n depends on `(seed, n)` alone; to start there the text before
-        it is read and tokenised, but not masked.
+        number n depends on `(seed, n)` alone. To start there the text is read
+        and tokenised twice at most, not once for each epoch before: to count
+        what an epoch has, and up to the place.
 
         Args:
             tokenizer: `TextTokenizer`.
@@ -119,24 +120,34 @@ class TextCorpus:
                 f"Received: `start_step={start_step}`."
             )
 
-        def documents():
-            for epoch in itertools.count():
-                rng = np.random.default_rng([seed, epoch])
-                yield from self.train_split.documents(rng)
-
         # No more than an epoch: its texts would be shuffled with the next one.
         buffer = self._count(
             self.train_split, tokenizer, sequence_length, SHUFFLED_TEXTS
         )
-        batches = (
-            _texts(documents, tokenizer, sequence_length)
+        # Whole buffers before the first batch, whole epochs before these.
+        buffers, within_buffer = divmod(start_step * batch_size, buffer)
+        epochs = within_epoch = 0
+        if buffers:
+            texts = self._count(self.train_split, tokenizer, sequence_length)
+            epochs, within_epoch = divmod(buffers * buffer, texts)
+
+        def documents():
+            for epoch in itertools.count(epochs):
+                rng = np.random.default_rng([seed, epoch])
+                yield from self.train_split.documents(rng)
+
+        texts = _texts(documents, tokenizer, sequence_length)
+        shuffled = (
+            _without_first(within_epoch, texts)
             .rebatch(buffer)
-            .enumerate()
+            .enumerate(buffers)
             .map(functools.partial(_shuffled, seed))
             .prefetch(1)
+        )
+        batches = (
+            _without_first(within_buffer, shuffled)
             .rebatch(batch_size, drop_remainder=True)
-            .enumerate()
-            .skip(start_step)
+            .enumerate(start_step)
         )
         count = tf.data.INFINITE_CARDINALITY
         if steps is not None:
@@ -259,6 +270,20 @@ def _window_starts(sentences, width):
         ),
     )
     return found.stack()
+
+
+def _without_first(count, batches):
+    """The batches, of any sizes, without so many rows at their beginning."""
+    if not count:
+        return batches
+
+    def cut(left, parts):
+        size = tf.shape(parts[0], out_type="int64")[0]
+        rest = tuple(part[tf.minimum(left, size) :] for part in parts)
+        return tf.maximum(left - size, 0), rest
+
+    batches = batches.scan(tf.constant(count, "int64"), cut)
+    return batches.filter(lambda *parts: tf.shape(parts[0])[0] > 0)
 
 
 def _shuffled(seed, number, texts):

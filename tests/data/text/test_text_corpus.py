@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ones_keras.data import DocumentList, TextCorpus, load_text_corpus
+from ones_keras.data.text import text_corpus
 from ones_keras.data.text.mask_spans import num_masked
 from tests.data.text.conftest import WORDS
 
@@ -159,6 +160,25 @@ def test_batches_are_a_function_of_seed_and_step(documents, tokenizer):
     for _ in range(2):
         keras.tree.map_structure(
             np.testing.assert_array_equal, list(again), whole
+        )
+
+
+@pytest.mark.parametrize("shuffled", [7, 16384])
+def test_any_step_can_be_started_at(
+    shuffled, documents, tokenizer, monkeypatch
+):
+    monkeypatch.setattr(text_corpus, "SHUFFLED_TEXTS", shuffled)
+    corpus = corpus_of(*documents)
+
+    def first(start_step, steps):
+        batches = corpus.train(tokenizer, 4, LENGTH, 5, start_step, steps)
+        return [keras.tree.map_structure(np.asarray, b) for b in batches]
+
+    # Over several epochs, of texts that are no multiple of a batch.
+    whole = first(0, 40)
+    for start in (1, 8, 21, 39):
+        keras.tree.map_structure(
+            np.testing.assert_array_equal, first(start, 1), [whole[start]]
         )
 
 
