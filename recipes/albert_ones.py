@@ -22,8 +22,9 @@ LAMB, 125000 steps of 4096 sequences. Give it ALBERT's `--vocabulary`.
 `--output_dir` gets student.keras (the student of the lowest validation loss,
 plain Keras), its teacher.keras and the vocabulary, report.json, report.md and
 report.png, the same of the fine-tuning, launch.json, and a folder a seed with
-all its models. A model that is pretrained or distilled there is not trained
-again; the fine-tuning of a seed that was interrupted is repeated.
+all its models. Killed at any moment, the same command line goes on where it
+was: models that are there are not trained again, and the one in training is
+backed up every five minutes (`--backup_minutes`) and at SIGTERM.
 """
 
 import sys

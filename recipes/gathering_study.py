@@ -16,9 +16,10 @@ minutes on two cores. The study of docs/gathering.md, and every row there is:
 
 `--output_dir` gets report.json, report.md, report.png, launch.json, and a
 folder a seed with the record and the model of each training. What is there is
-not trained again: an interrupted study goes on where it was, rows and budgets
-can be added to a finished one, and several processes can train different seeds
-that a last one puts together.
+not trained again, and the model in training is backed up every five minutes
+(`--backup_minutes`) and at SIGTERM: an interrupted study goes on where it was,
+rows and budgets can be added to a finished one, and several processes can train
+different seeds that a last one puts together.
 """
 
 import sys

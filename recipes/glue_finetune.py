@@ -13,8 +13,9 @@ model has places for the `--sequence_length` that it was pretrained with.
 `--output_dir`.
 
 `--output_dir` gets the metrics of all seeds (results.json), launch.json, and of
-each seed its model and its results. A seed that is finished there is not
-trained again.
+each seed its model and its results. Killed at any moment, the same command line
+goes on where it was: a finished seed is not trained again, and the one in
+training is backed up every five minutes (`--backup_minutes`) and at SIGTERM.
 """
 
 import dataclasses

@@ -20,10 +20,11 @@ Your own images in ImageNet's folder layout, and a teacher trained before:
 
 `--output_dir` gets student.keras (the student of the best validation
 accuracy, plain Keras) and its teacher.keras, report.json, report.md,
-report.png, launch.json, and a folder a seed with all its models. A model that
-is trained there is not trained again, so an interrupted study goes on at its
-first unfinished model, and seeds can be trained by several processes and put
-together by a last one.
+report.png, launch.json, and a folder a seed with all its models. Killed at any
+moment, the same command line goes on where it was: models that are there are
+not trained again, and the one in training is backed up every five minutes
+(`--backup_minutes`) and at SIGTERM. Seeds can be trained by several processes
+and put together by a last one.
 """
 
 import pathlib

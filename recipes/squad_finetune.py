@@ -13,7 +13,9 @@ have no answer.
 `--output_dir` gets exact match and F1 of all seeds, as the official scripts
 compute them (results.json), launch.json, and of each seed its model,
 predictions.json in the leaderboard's form, of SQuAD 2.0 null_odds.json, and
-nbest.json. A seed that is finished there is not trained again.
+nbest.json. Killed at any moment, the same command line goes on where it was: a
+finished seed is not trained again, and the one in training is backed up every
+five minutes (`--backup_minutes`) and at SIGTERM.
 """
 
 import dataclasses
