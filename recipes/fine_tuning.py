@@ -5,7 +5,7 @@ import pathlib
 import keras
 import numpy as np
 from last_loss import LastLoss
-from optimization import forget_optimizer, make_optimizer
+from optimization import make_optimizer
 from train_in_stretches import train_in_stretches
 
 import ones_keras
@@ -85,7 +85,6 @@ def fit(model, batches, loss, settings, backup, progress):
         backup=backup,
         progress=progress,
     )
-    forget_optimizer(model)
 
 
 def predict(model, batches):

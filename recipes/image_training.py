@@ -33,8 +33,7 @@ def train(
         loss=_loss(settings),
         metrics=["accuracy"],
     )
-    keep_best = KeepBest()
-    train_in_stretches(
+    return train_in_stretches(
         model,
         lambda done: _labelled(
             images.train(settings.batch_size, seed, start_step=done),
@@ -48,12 +47,10 @@ def train(
         ),
         steps=steps,
         evaluations=min(settings.evaluations, steps),
-        watch=keep_best,
+        watch=KeepBest(),
         backup=backup,
         progress=progress,
     )
-    keep_best.restore(model)
-    return keep_best.best
 
 
 def predict_logits(model, batches):

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from optimization import forget_optimizer
 
 
 class LastLoss(keras.callbacks.Callback):
@@ -13,6 +14,10 @@ class LastLoss(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.best = float(logs["loss"])
+
+    def restore(self, model):
+        """Leave the model as it is at the end of its training."""
+        forget_optimizer(model)
 
     def get_state(self):
         """As a `TrainingBackup` wants it."""

@@ -125,16 +125,15 @@ def exit_when_stopped():
     from ones_keras.training import TrainingStopped
 
     def stop(number, frame):
-        raise TrainingStopped("Stopped by SIGTERM.")
+        raise TrainingStopped(
+            "Stopped by SIGTERM. The same command line goes on from here."
+        )
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except TrainingStopped as stopped:
-        sys.exit(
-            f"{pathlib.Path(sys.argv[0]).stem}: {stopped} The same command "
-            "line goes on from what is kept."
-        )
+        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {stopped}")
     finally:
         signal.signal(signal.SIGTERM, before)
 

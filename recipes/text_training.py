@@ -59,8 +59,7 @@ def pretrain(
         },
     )
     size = settings.sequence_length
-    keep_best = KeepBest("val_masked_lm_nats", -1)
-    train_in_stretches(
+    return train_in_stretches(
         model,
         lambda done: corpus.train(
             tokenizer, settings.batch_size, size, seed, start_step=done
@@ -68,12 +67,10 @@ def pretrain(
         corpus.validation(tokenizer, settings.evaluation_batch_size, size),
         steps=steps,
         evaluations=settings.evaluations,
-        watch=keep_best,
+        watch=KeepBest("val_masked_lm_nats", -1),
         backup=backup,
         progress=progress,
     )
-    keep_best.restore(model)
-    return keep_best.best
 
 
 def fine_tune(model, train, validation, settings, *, seed, backup, progress):
@@ -98,8 +95,7 @@ def fine_tune(model, train, validation, settings, *, seed, backup, progress):
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    keep_best = KeepBest()
-    train_in_stretches(
+    return train_in_stretches(
         model,
         lambda done: train.training_batches(
             settings.fine_tune_batch_size, seed, start_step=done
@@ -107,12 +103,10 @@ def fine_tune(model, train, validation, settings, *, seed, backup, progress):
         validation.batches(settings.evaluation_batch_size),
         steps=steps,
         evaluations=settings.evaluations,
-        watch=keep_best,
+        watch=KeepBest(),
         backup=backup,
         progress=progress,
     )
-    keep_best.restore(model)
-    return keep_best.best
 
 
 def masked_lm_scores(model, batches, teacher=None):

@@ -25,11 +25,15 @@ def train_in_stretches(
             `None`.
         steps: int. Training steps.
         evaluations: int. Equal stretches that they are cut into.
-        watch: `KeepBest` or `LastLoss`. Notes what each stretch ended with.
+        watch: `KeepBest` or `LastLoss`. Notes what each stretch ended with,
+            and chooses the weights that the model has at last.
         backup: callable, given the model and what else is to be backed up,
             that returns a `TrainingBackup`.
         progress: callable, given the steps done and, after a stretch, what
             `watch` says then.
+
+    Returns:
+        What `watch` says at last.
     """
     ends = np.arange(1, evaluations + 1) * steps // evaluations
     with backup(model, [watch]) as state:
@@ -60,3 +64,5 @@ def train_in_stretches(
                 verbose=0,
                 callbacks=callbacks,
             )
+    watch.restore(model)
+    return watch.best

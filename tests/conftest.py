@@ -56,6 +56,14 @@ def eager(monkeypatch):
 
 
 @pytest.fixture
+def backups_of_every_step(monkeypatch):
+    """With `minutes=0` a step is backed up however long that takes."""
+    monkeypatch.setattr(
+        "ones_keras.training.training_backup._LARGEST_SHARE", 1e9
+    )
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(0)
 

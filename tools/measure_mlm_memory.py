@@ -19,11 +19,6 @@ import platform
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-if os.environ.get("KERAS_BACKEND") == "torch":
-    # PyTorch takes its memory from the C library, which keeps blocks that were
-    # freed: mapped ones it gives back, and what is used is what is counted.
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "65536")
-
 import keras
 import numpy as np
 from absl import app, flags

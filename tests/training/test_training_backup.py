@@ -13,12 +13,7 @@ from ones_keras.training import TrainingBackup, TrainingStopped
 STEPS, EVERY, BATCH = 12, 4, 8
 
 
-@pytest.fixture(autouse=True)
-def every_step(monkeypatch):
-    """With `minutes=0` a step is backed up however long that takes."""
-    monkeypatch.setattr(
-        "ones_keras.training.training_backup._LARGEST_SHARE", 1e9
-    )
+pytestmark = pytest.mark.usefixtures("backups_of_every_step")
 
 
 class InterruptionError(Exception):

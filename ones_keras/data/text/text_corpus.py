@@ -128,8 +128,8 @@ class TextCorpus:
         buffers, within_buffer = divmod(start_step * batch_size, buffer)
         epochs = within_epoch = 0
         if buffers:
-            texts = self._count(self.train_split, tokenizer, sequence_length)
-            epochs, within_epoch = divmod(buffers * buffer, texts)
+            size = self._count(self.train_split, tokenizer, sequence_length)
+            epochs, within_epoch = divmod(buffers * buffer, size)
 
         def documents():
             for epoch in itertools.count(epochs):
