@@ -10,6 +10,7 @@ from ones_keras.data.load_image_dataset import (
     load_image_dataset,
 )
 from ones_keras.data.mixup import mixup
+from ones_keras.data.rand_augment import rand_augment
 from ones_keras.data.text.document_files import DocumentFiles
 from ones_keras.data.text.document_list import DocumentList
 from ones_keras.data.text.glue import GLUE_TASKS, glue_metrics, read_glue
@@ -42,6 +43,7 @@ __all__ = [
     "load_text_corpus",
     "load_tokenizer",
     "mixup",
+    "rand_augment",
     "read_glue",
     "read_squad",
     "squad_answers",
