@@ -18,7 +18,6 @@ README = pathlib.Path(__file__).parents[1] / "README.md"
 
 # Examples of how to read what not every machine has.
 NEED_FILES = {
-    "ones_keras.data.check_images.check_images": "images",
     "ones_keras.data.cifar10.load_cifar10": "a download",
     "ones_keras.data.cifar100.load_cifar100": "a download",
     "ones_keras.data.fashion_mnist.load_fashion_mnist": "a download",

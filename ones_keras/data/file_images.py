@@ -1,18 +1,18 @@
 """A split whose images are read from files while training."""
 
 import dataclasses
+import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
+from ones_keras.data.encoded_images import EncodedImages
 from ones_keras.data.epoch_order import epoch_order
-
-# The share of the evaluation image that the central crop keeps: 224 of 256.
-_CENTRAL_SHARE = 224 / 256
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FileImages:
+class FileImages(EncodedImages):
     """Images decoded from files as they are needed, a split of `ImageDataset`.
 
     Training takes an Inception-style crop (8 to 100 % of the area, aspect 3/4
@@ -21,11 +21,21 @@ class FileImages:
     centre. Resizing is bilinear with antialiasing. Grey, palette and CMYK
     files come out as RGB, and an alpha channel is dropped.
 
+    A file that cannot be decoded is named in the log. In training another of
+    its batch is seen twice in its place; in evaluation it is left out.
+
     Args:
         paths: string array of shape `(num_examples,)`. Image files of any
             format that `tf.io.decode_image` reads.
         labels: integer array of shape `(num_examples,)`.
         image_size: tuple of int. `(height, width)` of the result.
+        augment: callable or `None`. `augment(image, seed)` maps a uint8 image
+            of shape `(*image_size, 3)` to another one, with a seed of shape
+            `(2,)`, in TensorFlow operations and as a function of the two
+            alone. Applied in training, after crop and flip. Defaults to
+            `None`.
+        max_unreadable: int. How many different files may be skipped before
+            training or evaluation fails. Defaults to `0`.
 
     Example:
 
@@ -38,80 +48,41 @@ class FileImages:
     paths: np.ndarray
     labels: np.ndarray
     image_size: tuple[int, int]
+    augment: Callable | None = None
+    max_unreadable: int = 0
 
     def __len__(self):
         return len(self.labels)
 
-    def training_batches(self, batch_size, seed, start_step):
-        """Returns the endless shuffled, augmented batches of a run."""
+    def training_sources(self, batch_size, seed, start_step):
         paths, labels = self._tensors()
 
-        def example(position):
-            index = epoch_order(position[None], seed, len(self))[0]
-            image = _random_crop_and_flip(
-                self.read(paths[index]),
-                self.image_size,
-                tf.stack([tf.cast(seed, "int64"), position]),
-            )
-            return image, labels[index]
+        def batch(step):
+            positions = step * batch_size + tf.range(batch_size, dtype="int64")
+            indices = epoch_order(positions, seed, len(self))
+            chosen = tf.gather(paths, indices)
+            return {
+                "name": chosen,
+                "source": chosen,
+                "label": tf.gather(labels, indices),
+                "position": positions,
+            }
 
-        positions = tf.data.Dataset.counter(start_step * batch_size)
-        examples = positions.map(example, num_parallel_calls=tf.data.AUTOTUNE)
-        return examples.batch(batch_size, drop_remainder=True)
+        return tf.data.Dataset.counter(start_step).map(batch)
 
-    def batches(self, batch_size):
-        """Returns the batches in the order of the files, not augmented."""
-        examples = tf.data.Dataset.from_tensor_slices(self._tensors())
-        return examples.map(
-            lambda path, y: (
-                _central_crop(self.read(path), self.image_size),
-                y,
-            ),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        ).batch(batch_size)
+    def sources(self, batch_size):
+        paths, labels = self._tensors()
+        sources = {"name": paths, "source": paths, "label": labels}
+        return tf.data.Dataset.from_tensor_slices(sources).batch(batch_size)
 
     @staticmethod
-    def read(path):
-        """Decodes one file to a uint8 tensor of shape `(h, w, 3)`."""
-        image = tf.io.decode_image(
-            tf.io.read_file(path), channels=3, expand_animations=False
-        )
-        return tf.ensure_shape(image, (None, None, 3))
+    def contents(source):
+        return tf.io.read_file(source)
+
+    @staticmethod
+    def read(source):
+        return pathlib.Path(source.decode()).read_bytes()
 
     def _tensors(self):
         with tf.device("/cpu:0"):
             return tf.constant(self.paths), tf.constant(self.labels, "int32")
-
-
-def _random_crop_and_flip(image, size, seed):
-    crop_seed, flip_seed = tf.unstack(
-        tf.random.split(seed, num=2, alg="philox")
-    )
-    begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
-        tf.shape(image),
-        bounding_boxes=tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
-        seed=crop_seed,
-        min_object_covered=0.0,
-        aspect_ratio_range=(3 / 4, 4 / 3),
-        area_range=(0.08, 1.0),
-    )
-    image = tf.slice(image, begin, extent)
-    image = tf.image.resize(image, size, antialias=True)
-    return tf.image.stateless_random_flip_left_right(image, flip_seed)
-
-
-def _central_crop(image, size):
-    # The largest central window of the crop's shape, shrunk to its share: what
-    # resizing first would give, without resizing what is then cut away.
-    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], "float32"))
-    unit = _CENTRAL_SHARE * tf.minimum(height / size[0], width / size[1])
-    window_height = tf.maximum(tf.cast(tf.round(unit * size[0]), "int32"), 1)
-    window_width = tf.maximum(tf.cast(tf.round(unit * size[1]), "int32"), 1)
-    window = tf.image.crop_to_bounding_box(
-        image,
-        (tf.shape(image)[0] - window_height) // 2,
-        (tf.shape(image)[1] - window_width) // 2,
-        window_height,
-        window_width,
-    )
-    return tf.image.resize(window, size, antialias=True)

@@ -1,11 +1,11 @@
 """A folder of image files in ImageNet's layout."""
 
+import functools
 import pathlib
 
 import numpy as np
 from absl import logging
 
-from ones_keras.data.check_images import check_images
 from ones_keras.data.file_images import FileImages
 from ones_keras.data.image_dataset import ImageDataset
 from ones_keras.data.stratified_split import stratified_split
@@ -14,15 +14,18 @@ _SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png"}
 
 
 def load_image_folder(
-    data_dir=None, image_size=(224, 224), validation_share=0.1
+    data_dir=None,
+    image_size=(224, 224),
+    validation_share=0.1,
+    augment=None,
+    max_unreadable=10,
 ):
     """Loads `data_dir/train/<class>/*` and `data_dir/val/<class>/*`.
 
     The images under `val` are the test split, as is the custom with ImageNet;
     the validation split is a fixed, stratified share of those under `train`.
     Labels number the class folders in alphabetical order. Files are decoded
-    while training (`FileImages`), never held in memory together, but every one
-    is decoded once here, so that a corrupt file is found before training.
+    while training, as `FileImages` says, and never held in memory together.
 
     Args:
         data_dir: str or path. The folder that holds `train` and `val`.
@@ -30,14 +33,19 @@ def load_image_folder(
             to `(224, 224)`.
         validation_share: float. Share of the training images that is held out,
             in (0, 1); never less than one image a class. Defaults to `0.1`.
+        augment: callable or `None`. As of `FileImages`, for the training
+            split, such as `ones_keras.data.rand_augment`. Defaults to `None`.
+        max_unreadable: int. How many files of a split may be skipped, as they
+            cannot be decoded, before training or evaluation fails. Defaults
+            to `10`.
 
     Returns:
         An `ImageDataset`, colour images of shape `(*image_size, 3)`.
 
     Raises:
         ValueError: If a folder is missing, empty or unreadable, if `train` and
-            `val` hold different classes, if a class is too small to be split,
-            or if an image cannot be decoded, which is then named.
+            `val` hold different classes, or if a class is too small to be
+            split.
 
     Example:
 
@@ -74,21 +82,22 @@ def load_image_folder(
             "Every class needs two training images at least, one of them for "
             f"validation. {folder} holds one."
         )
-    check_images([*paths, *test_paths])
-
     num_classes = len(counts)
     wanted = round(validation_share * len(labels))
     holdout_size = int(np.clip(wanted, num_classes, len(labels) - num_classes))
     train, validation = stratified_split(labels, holdout_size)
+    evaluated = functools.partial(
+        FileImages, image_size=image_size, max_unreadable=max_unreadable
+    )
     return ImageDataset(
         name="imagefolder",
         class_names=tuple(train_folders),
         image_shape=(*image_size, 3),
-        train_split=FileImages(paths[train], labels[train], image_size),
-        validation_split=FileImages(
-            paths[validation], labels[validation], image_size
+        train_split=FileImages(
+            paths[train], labels[train], image_size, augment, max_unreadable
         ),
-        test_split=FileImages(test_paths, test_labels, image_size),
+        validation_split=evaluated(paths[validation], labels[validation]),
+        test_split=evaluated(test_paths, test_labels),
     )
 
 

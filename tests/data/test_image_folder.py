@@ -5,9 +5,11 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from ones_keras.data import load_image_dataset
+from ones_keras.data.decode_image import decode_image
 from ones_keras.data.file_images import FileImages
 from ones_keras.data.image_folder import load_image_folder
 
@@ -138,7 +140,7 @@ def test_evaluation_crop_equals_pillow(tmp_path, size):
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_formats(tmp_path, rng, name, mode):
     save_image(tmp_path / name, rng, mode)
-    image = FileImages.read(str(tmp_path / name)).numpy()
+    image = decode_image((tmp_path / name).read_bytes()).numpy()
     assert image.shape == (14, 20, 3)
     with Image.open(tmp_path / name) as reference:
         want = np.asarray(reference.convert("RGB"))
@@ -149,7 +151,7 @@ def test_formats(tmp_path, rng, name, mode):
 def test_cmyk_jpeg_becomes_rgb(tmp_path):
     path = tmp_path / "cmyk.jpg"
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(path)
-    image = FileImages.read(str(path)).numpy()
+    image = decode_image(path.read_bytes()).numpy()
     assert image.shape == (16, 16, 3)
     np.testing.assert_allclose(image[8, 8], [255, 0, 0], atol=40)
 
@@ -158,7 +160,7 @@ def test_png_under_a_jpeg_name_and_transparency(tmp_path, rng):
     """ImageNet holds such a file."""
     save_image(tmp_path / "a.png", rng, "RGBA")
     (tmp_path / "a.png").rename(tmp_path / "a.JPEG")
-    image = FileImages.read(str(tmp_path / "a.JPEG"))
+    image = decode_image((tmp_path / "a.JPEG").read_bytes())
     assert image.shape == (14, 20, 3)
 
 
@@ -182,37 +184,134 @@ def test_random_crops_stay_inside_and_differ(tmp_path, rng):
     assert np.all(np.abs(np.log(widths / heights)) < np.log(4 / 3) + 0.15)
 
 
-@pytest.mark.parametrize("split", ["train", "val"])
-@pytest.mark.parametrize("damage", ["truncated", "no image", "empty"])
-def test_a_corrupt_image_is_named(folder, split, damage):
-    path = folder / split / "dog" / "1.png"
-    content = path.read_bytes()
-    path.write_bytes(
-        {
-            "truncated": content[: len(content) // 2],
-            "no image": b"<html>404</html>",
-            "empty": b"",
-        }[damage]
+DAMAGES = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "no image": lambda content: b"<html>404</html>",
+    "empty": lambda content: b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_corrupt_training_image_is_replaced(folder, caplog, damage):
+    path = folder / "train" / "dog" / "1.png"
+    whole = load(folder)
+    before = list(whole.train(6, steps=6).as_numpy_iterator())
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    dataset = load(folder)
+    with caplog.at_level("WARNING", logger="absl"):
+        after = list(dataset.train(6, steps=6).as_numpy_iterator())
+    # Two epochs, but named once.
+    assert caplog.text.count(str(path)) == 1
+    assert list(dataset.train_split.unreadable.reasons) == [str(path)]
+    replaced = 0
+    for (x, y), (x_then, y_then) in zip(after, before, strict=True):
+        assert x.shape == (6, 8, 8, 3)
+        changed = np.any(x != x_then, axis=(1, 2, 3))
+        replaced += changed.sum()
+        for place in np.flatnonzero(changed):
+            # The next image of the batch stands there as well.
+            np.testing.assert_array_equal(x[place], x[(place + 1) % 6])
+            assert y[place] == y_then[(place + 1) % 6]
+    assert replaced == 2
+    # And a run that is taken up sees the same.
+    resumed = load(folder).train(6, start_step=3, steps=3)
+    for (x, _), (again, _) in zip(
+        after[3:], resumed.as_numpy_iterator(), strict=True
+    ):
+        np.testing.assert_array_equal(x, again)
+
+
+def test_a_corrupt_test_image_is_left_out(folder, caplog):
+    path = folder / "val" / "dog" / "1.png"
+    path.write_bytes(b"x")
+    dataset = load(folder)
+    with caplog.at_level("WARNING", logger="absl"):
+        batches = list(dataset.test(4).as_numpy_iterator())
+    assert [len(y) for _, y in batches] == [4, 1]
+    np.testing.assert_array_equal(
+        np.concatenate([y for _, y in batches]), [0, 0, 0, 1, 1]
     )
-    with pytest.raises(ValueError, match=str(path)) as caught:
-        load(folder)
-    assert "1 of 26 images cannot be read" in str(caught.value)
+    assert str(path) in caplog.text
+    assert not dataset.validation_split.unreadable.reasons
 
 
-def test_a_truncated_jpeg_is_named(folder, rng):
-    path = folder / "train" / "cat" / "photo.jpg"
+def test_a_truncated_jpeg_is_named(folder, rng, caplog):
+    path = folder / "val" / "cat" / "photo.jpg"
     save_image(path, rng, size=(64, 64))
-    path.write_bytes(path.read_bytes()[:-600])
-    with pytest.raises(ValueError, match=str(path)):
-        load(folder)
+    path.write_bytes(path.read_bytes()[:-2500])
+    dataset = load(folder)
+    assert len(list(dataset.test(7).unbatch())) == 6
+    assert str(path) in caplog.text
 
 
-def test_many_corrupt_images_are_counted(folder):
-    for path in (folder / "train").rglob("*.png"):
+def test_a_removed_file_is_named(folder):
+    dataset = load(folder)
+    path = folder / "train" / "cat" / "0.png"
+    if str(path) in dataset.validation_split.paths:
+        path = folder / "train" / "cat" / "1.png"
+    path.unlink()
+    list(dataset.train(9, steps=2))
+    (reason,) = dataset.train_split.unreadable.reasons.values()
+    assert "No such file" in reason
+
+
+def test_too_many_corrupt_images(folder):
+    dataset = load_image_folder(folder, (8, 8), max_unreadable=2)
+    paths = dataset.train_split.paths[:3]
+    for path in paths[:2]:
+        pathlib.Path(path).write_bytes(b"x")
+    list(dataset.train(9, steps=2))
+    pathlib.Path(paths[2]).write_bytes(b"x")
+    with pytest.raises(tf.errors.OpError, match="max_unreadable=2") as caught:
+        list(dataset.train(9, steps=4))
+    assert all(path in str(caught.value) for path in paths)
+
+
+def test_nothing_but_corrupt_images(folder):
+    for path in folder.rglob("*.png"):
         path.write_bytes(b"x")
-    with pytest.raises(ValueError, match="20 of 26") as caught:
-        load(folder)
-    assert "and 10 more" in str(caught.value)
+    dataset = load_image_folder(folder, (8, 8), max_unreadable=100)
+    for batches in (dataset.train(4, steps=1), dataset.test(4)):
+        with pytest.raises(tf.errors.OpError, match="No image of a whole"):
+            list(batches)
+
+
+def test_other_errors_are_seen(folder):
+    """They are not the image's."""
+
+    def augment(image, seed):
+        with tf.control_dependencies([tf.Assert(seed[1] < 0, ["own fault"])]):
+            return tf.identity(image)
+
+    dataset = load_image_folder(folder, (8, 8), augment=augment)
+    with pytest.raises(tf.errors.OpError, match="own fault"):
+        list(dataset.train(4, steps=1))
+    assert not dataset.train_split.unreadable.reasons
+
+
+def test_numbers_of_batches_are_known(folder):
+    (folder / "val/dog/1.png").write_bytes(b"x")
+    dataset = load(folder)
+    assert dataset.train(4).cardinality() == tf.data.INFINITE_CARDINALITY
+    assert dataset.train(4, steps=3).cardinality() == 3
+    assert dataset.test(4).cardinality() == len(list(dataset.test(4))) == 2
+
+
+def test_augmentation_of_the_training_images_alone(folder):
+    def augment(image, seed):
+        assert image.dtype == "uint8"
+        return image // 2 + tf.cast(seed[1] % 2, "uint8")
+
+    plain = load(folder)
+    dataset = load_image_folder(folder, (8, 8), augment=augment)
+    for (x, y), (halved, same) in zip(
+        plain.train(4, steps=3), dataset.train(4, steps=3), strict=True
+    ):
+        np.testing.assert_array_equal(y, same)
+        assert np.abs(x / 2 - halved).max() <= 1.5
+        assert halved.dtype == "float32"
+    for (x, _), (same, _) in zip(plain.test(4), dataset.test(4), strict=True):
+        np.testing.assert_array_equal(x, same)
 
 
 def test_other_files_are_left_alone(folder, caplog):
