@@ -23,7 +23,11 @@ NEED_FILES = {
     "ones_keras.data.fashion_mnist.load_fashion_mnist": "a download",
     "ones_keras.data.file_images.FileImages": "images",
     "ones_keras.data.image_folder.load_image_folder": "images",
+    "ones_keras.data.image_records.load_image_records": "images",
+    "ones_keras.data.imagenet2012.load_imagenet2012": "images",
     "ones_keras.data.keras_images.load_keras_images": "a download",
+    "ones_keras.data.record_images.RecordImages": "images",
+    "ones_keras.data.write_image_records.write_image_records": "images",
     **{
         f"ones_keras.data.text.{name}": "text files"
         for name in (

@@ -11,6 +11,7 @@ from ones_keras.data.load_image_dataset import (
 )
 from ones_keras.data.mixup import mixup
 from ones_keras.data.rand_augment import rand_augment
+from ones_keras.data.record_images import RecordImages
 from ones_keras.data.text.document_files import DocumentFiles
 from ones_keras.data.text.document_list import DocumentList
 from ones_keras.data.text.glue import GLUE_TASKS, glue_metrics, read_glue
@@ -23,6 +24,7 @@ from ones_keras.data.text.text_corpus import TextCorpus
 from ones_keras.data.text.text_examples import TextExamples
 from ones_keras.data.text.text_tokenizer import TextTokenizer, load_tokenizer
 from ones_keras.data.text.train_tokenizer import train_tokenizer
+from ones_keras.data.write_image_records import write_image_records
 
 __all__ = [
     "GLUE_TASKS",
@@ -33,6 +35,7 @@ __all__ = [
     "DocumentList",
     "FileImages",
     "ImageDataset",
+    "RecordImages",
     "TextCorpus",
     "TextExamples",
     "TextTokenizer",
@@ -50,4 +53,5 @@ __all__ = [
     "squad_metrics",
     "squad_windows",
     "train_tokenizer",
+    "write_image_records",
 ]

@@ -24,9 +24,9 @@ class ImageDataset:
         name: str. Name of the dataset.
         class_names: tuple of str. One name a class, by label.
         image_shape: tuple of int. `(height, width, channels)`.
-        train_split: a split such as `ArrayImages` or `FileImages`: an object
-            with `labels`, `len()`, `training_batches(batch_size, seed,
-            start_step)` and `batches(batch_size)`.
+        train_split: a split such as `ArrayImages`, `FileImages` or
+            `RecordImages`: an object with `len()`, `training_batches(
+            batch_size, seed, start_step)` and `batches(batch_size)`.
         validation_split: a split. For choices made while training.
         test_split: a split. To be looked at once, at the end.
 

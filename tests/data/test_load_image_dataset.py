@@ -16,10 +16,22 @@ def test_unknown_name():
         load_image_dataset("mnist")
 
 
-@pytest.mark.parametrize("name", sorted(set(IMAGE_DATASETS) - {"imagefolder"}))
+FROM_FILES = {"imagefolder", "imagerecords", "imagenet2012"}
+
+
+@pytest.mark.parametrize("name", sorted(set(IMAGE_DATASETS) - FROM_FILES))
 def test_data_dir_where_it_means_nothing(name):
     with pytest.raises(ValueError, match=r"KERAS_HOME.*`data_dir='x'`"):
         load_image_dataset(name, data_dir="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("digits", "augment"), ("imagerecords", "validation_share")],
+)
+def test_option_that_means_nothing(name, option):
+    with pytest.raises(ValueError, match=f'"{name}" takes no `{option}`'):
+        load_image_dataset(name, **{option: 0.5})
 
 
 @pytest.mark.parametrize("size", [0, -3, (8,), (8, 8, 3), (8.5, 8)])
