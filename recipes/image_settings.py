@@ -13,8 +13,14 @@ from settings import (
 
 HELP = {
     **settings.HELP,
-    "dataset": "digits, fashion_mnist, cifar10, cifar100 or imagefolder.",
-    "data_dir": "Image folder, or the KERAS_HOME of a Keras dataset.",
+    "dataset": "digits, fashion_mnist, cifar10, cifar100, imagefolder, "
+    "imagerecords (of tools/write_image_records.py) or imagenet2012 (of TFDS).",
+    "data_dir": "Image folder, TFRecord folder, where TFDS keeps its datasets, "
+    "or the KERAS_HOME of a Keras dataset.",
+    "validation_share": "Share of the training images that is held out, of "
+    "imagefolder and imagenet2012; 0 is the dataset's, 0.1 and 0.01.",
+    "max_unreadable": "How many images of a split may be skipped, as they "
+    "cannot be decoded, of the last three datasets.",
     "image_size": "Side of the images in pixels; 0 is the dataset's.",
     "patch_size": "Replaces the preset's unless 0.",
     "num_layers": "Replaces the preset's unless 0.",
@@ -30,6 +36,9 @@ HELP = {
     "if the teacher is given.",
     "label_smoothing": "0 is off.",
     "mixup": "The alpha of mixup; 0 is off.",
+    "rand_augment": "Operations of RandAugment on a training image, of the "
+    "last three datasets; 0 is off.",
+    "rand_augment_magnitude": "Their strength, 10 for rotations of 30 degrees.",
     "svd_ratio": "Share of the singular values that svd keeps, lambda.",
 }
 
@@ -42,15 +51,30 @@ class ImageTrainingSettings(TrainingSettings):
     dataset: str = "digits"
     data_dir: str = ""
     image_size: int = 0
+    validation_share: float = 0.0
+    max_unreadable: int = 10
     patch_size: int = 0
     num_layers: int = 0
     capacity_factor: float = 0.0
     label_smoothing: float = 0.0
     mixup: float = 0.0
+    rand_augment: int = 0
+    rand_augment_magnitude: float = 15.0
 
     def check(self):
         """Raise a `ValueError` on the first setting that cannot work."""
         super().check()
+        if not 0 <= self.validation_share < 1:
+            refuse("validation_share", self.validation_share, "in [0, 1)")
+        for name in ("max_unreadable", "rand_augment"):
+            if getattr(self, name) < 0:
+                refuse(name, getattr(self, name), "0 or more")
+        if not 0 <= self.rand_augment_magnitude <= 30:
+            refuse(
+                "rand_augment_magnitude",
+                self.rand_augment_magnitude,
+                "in [0, 30]",
+            )
         if not 0 <= self.label_smoothing < 1:
             refuse("label_smoothing", self.label_smoothing, "in [0, 1)")
         for name in ("mixup", "capacity_factor"):

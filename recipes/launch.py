@@ -5,11 +5,13 @@ Shared by the recipes. Keras must not be imported before `choose_backend`.
 
 import contextlib
 import dataclasses
+import functools
 import importlib.util
 import json
 import logging
 import os
 import pathlib
+import re
 import signal
 import sys
 
@@ -17,6 +19,7 @@ from absl import flags
 
 FLAGS = flags.FLAGS
 KERAS_DATASETS = ("fashion_mnist", "cifar10", "cifar100")
+FILE_DATASETS = ("imagefolder", "imagerecords", "imagenet2012")
 
 
 def define_flags(settings_class, descriptions, configs):
@@ -120,8 +123,11 @@ def _make_deterministic():
 def exit_when_stopped():
     """Ends the process with a message where a training says why it stopped.
 
-    SIGTERM does so too, at any other moment.
+    SIGTERM does so too, at any other moment, and data that turn out to be
+    damaged.
     """
+    import tensorflow as tf
+
     from ones_keras.training import TrainingStopped
 
     def stop(number, frame):
@@ -134,6 +140,12 @@ def exit_when_stopped():
         yield
     except TrainingStopped as stopped:
         sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {stopped}")
+    except tf.errors.OpError as error:
+        # What a `ValueError` within `tf.data` becomes, with much around it.
+        said = re.search(r"\nValueError: (.+?)\n\n", error.message, re.DOTALL)
+        if not said:
+            raise
+        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {said[1]}")
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -144,13 +156,24 @@ def keras_home(settings):
 
 
 def load_images(settings):
-    from ones_keras.data import load_image_dataset
+    from ones_keras.data import load_image_dataset, rand_augment
 
     data_dir = settings.data_dir or None
     if settings.dataset in KERAS_DATASETS:
         data_dir = None  # It was the KERAS_HOME.
+    options = {}
+    if settings.dataset in FILE_DATASETS:
+        options["max_unreadable"] = settings.max_unreadable
+    if settings.validation_share:
+        options["validation_share"] = settings.validation_share
+    if settings.rand_augment:
+        options["augment"] = functools.partial(
+            rand_augment,
+            num_ops=settings.rand_augment,
+            magnitude=settings.rand_augment_magnitude,
+        )
     return load_image_dataset(
-        settings.dataset, data_dir, settings.image_size or None
+        settings.dataset, data_dir, settings.image_size or None, **options
     )
 
 

@@ -10,18 +10,21 @@ import keras
 
 from ones_keras.write_aside import write_aside
 
+# What a seed's results do not go by.
+_DECIDES_NOTHING = ("seeds", "backup_minutes", "max_unreadable")
+
 
 def identity(settings, without=()):
     """The settings that decide what a seed's results are, and the backend.
 
     Args:
         settings: dataclass.
-        without: tuple of strings. Fields that decide nothing, beside the seeds
-            and the backups. Defaults to `()`.
+        without: tuple of strings. Fields that decide nothing, beside those
+            that never do. Defaults to `()`.
     """
     fields = json.loads(json.dumps(dataclasses.asdict(settings)))
-    for name in ("seeds", "backup_minutes", *without):
-        del fields[name]
+    for name in (*_DECIDES_NOTHING, *without):
+        fields.pop(name, None)
     return {**fields, "backend": keras.backend.backend()}
 
 

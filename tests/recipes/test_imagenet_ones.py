@@ -195,7 +195,9 @@ def test_the_output_folder_is_refused_before_anything_is_read(
     assert [path.name for path in tmp_path.iterdir()] == ["seed_1"]
 
 
-def test_corrupt_image_is_named(tmp_path, recipe):
+@pytest.fixture
+def pictures(tmp_path):
+    """Two classes of twelve grey pictures in two splits."""
     for split in ("train", "val"):
         for name in ("a", "b"):
             folder = tmp_path / "images" / split / name
@@ -206,12 +208,35 @@ def test_corrupt_image_is_named(tmp_path, recipe):
                     np.full((32, 32, 3), 20 * index),
                     scale=False,
                 )
-    broken = tmp_path / "images" / "train" / "b" / "3.png"
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize("limit", [0, 2])
+def test_corrupt_images(tmp_path, recipe, pictures, limit, caplog):
+    """They are named and skipped, up to the limit."""
+    broken = pictures / "train" / "b" / "3.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n not an image")
-    with pytest.raises(SystemExit, match=re.escape(str(broken))):
-        recipe(
-            "--dataset=imagefolder",
-            f"--data_dir={tmp_path / 'images'}",
-            f"--output_dir={tmp_path / 'out'}",
-        )
-    assert not (tmp_path / "out").exists()
+    flags = (
+        "--dataset=imagefolder",
+        f"--data_dir={pictures}",
+        "--image_size=8",
+        "--batch_size=20",
+        "--teacher_steps=2",
+        "--methods=",
+        "--evaluations=1",
+        "--rand_augment=2",
+        "--mixup=0.5",
+        "--label_smoothing=0.1",
+        "--validation_share=0.2",
+        f"--max_unreadable={limit}",
+        f"--output_dir={tmp_path / 'out'}",
+    )
+    if limit:
+        recipe(*flags)
+        assert caplog.text.count(str(broken)) == 1
+        assert (tmp_path / "out" / "report.json").exists()
+    else:
+        with pytest.raises(SystemExit) as caught:
+            recipe(*flags)
+        assert str(broken) in caught.value.code
+        assert caught.value.code.startswith("imagenet_ones: More than 0 images")
