@@ -28,7 +28,8 @@ def decoded_batches(sources, decode, unreadable, replace):
 
     Returns:
         A `tf.data.Dataset` of tuples of tensors, whose first axis is the
-        batch, as many as there are batches of sources.
+        batch, as many as there are batches of sources; it does not know how
+        many those are.
     """
 
     def decoded(batch):
@@ -55,14 +56,12 @@ def decoded_batches(sources, decode, unreadable, replace):
             .take(1)
         )
 
-    batches = sources.interleave(
+    return sources.interleave(
         decoded,
         cycle_length=_BATCHES_AT_ONCE,
         num_parallel_calls=_BATCHES_AT_ONCE,
         deterministic=True,
     )
-    count = sources.cardinality()
-    return batches.apply(tf.data.experimental.assert_cardinality(count))
 
 
 def _size(batch, static):

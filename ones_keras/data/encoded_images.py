@@ -59,11 +59,16 @@ class EncodedImages:
                 image = tf.cast(self.augment(image, own_seed), "float32")
             return tf.ensure_shape(image, (*self.image_size, 3)), entry["label"]
 
-        return decoded_batches(
+        batches = decoded_batches(
             self.training_sources(batch_size, seed, start_step),
             decode,
             self.unreadable,
             replace=True,
+        )
+        return batches.apply(
+            tf.data.experimental.assert_cardinality(
+                tf.data.INFINITE_CARDINALITY
+            )
         )
 
     def batches(self, batch_size):
@@ -75,6 +80,8 @@ class EncodedImages:
                 "label"
             ]
 
-        return decoded_batches(
+        batches = decoded_batches(
             self.sources(batch_size), decode, self.unreadable, replace=False
         )
+        count = -(-len(self) // batch_size)
+        return batches.apply(tf.data.experimental.assert_cardinality(count))

@@ -186,7 +186,6 @@ def test_random_crops_stay_inside_and_differ(tmp_path, rng):
 
 DAMAGES = {
     "truncated": lambda content: content[: len(content) // 2],
-    "no image": lambda content: b"<html>404</html>",
     "empty": lambda content: b"",
 }
 
