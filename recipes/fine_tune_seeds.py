@@ -18,26 +18,33 @@ from launch import (
 )
 
 
-def fine_tune_seeds(argv, settings_class, configs, load_data, train_seed):
+def fine_tune_seeds(
+    argv,
+    settings_class,
+    configs,
+    prepare,
+    train_seed,
+    keras_home=lambda settings: None,
+):
     """The main function of a recipe.
 
     Args:
         argv: list of strings. As absl gives it.
         settings_class: class of the settings.
         configs: dict from name to settings.
-        load_data: callable, given settings and `TextTokenizer`, that returns
-            the data, or raises a `ValueError`.
+        prepare: callable, given settings, that returns the data and a
+            callable that returns the trained model, or raises a `ValueError`.
         train_seed: callable, given settings, trained model, data, seed,
             output folder, what makes the backup and what is to be told of the
             progress. It returns the fine-tuned model and a dict of metrics.
+        keras_home: callable, given settings, as `choose_backend` wants it.
     """
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}.")
     try:
         settings, _ = read_settings(settings_class, configs)
         check_output_path(settings)
-        choose_backend()
-        from fine_tuning import load_trained
+        choose_backend(keras_home(settings))
         from seed_file import (
             backup,
             load_results,
@@ -45,11 +52,7 @@ def fine_tune_seeds(argv, settings_class, configs, load_data, train_seed):
             write_summary,
         )
 
-        from ones_keras.data import keep_tensorflow_off_gpu
-
-        keep_tensorflow_off_gpu()
-        _, tokenizer = load_trained(settings)
-        data = load_data(settings, tokenizer)
+        data, load_trained = prepare(settings)
         results = load_results(settings, output_path())
         output_dir = make_output_dir(settings)
     except ValueError as error:
@@ -64,7 +67,7 @@ def fine_tune_seeds(argv, settings_class, configs, load_data, train_seed):
                 progress.say(f"seed {seed}: finished before")
                 continue
             keras.utils.set_random_seed(seed)
-            model, _ = load_trained(settings)
+            model = load_trained()
             update = progress.announce(
                 f"seed {seed}", settings.steps, "training loss {:.3f}"
             )

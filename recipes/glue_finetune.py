@@ -24,13 +24,13 @@ import pathlib
 
 from absl import app, flags
 from fine_tune_seeds import fine_tune_seeds
-from fine_tuning_settings import HELP, FineTuningSettings
 from launch import define_flags
 from settings import refuse
+from text_fine_tuning_settings import HELP, TextFineTuningSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class GlueSettings(FineTuningSettings):
+class GlueSettings(TextFineTuningSettings):
     """Every setting of a run, described in `HELP`."""
 
     task: str = "SST-2"
@@ -84,7 +84,13 @@ def main(argv):
     # A task has settings of its own, unless others are asked for.
     if flags.FLAGS.config == "default" and flags.FLAGS.task in CONFIGS:
         flags.FLAGS.config = flags.FLAGS.task
-    fine_tune_seeds(argv, GlueSettings, CONFIGS, load_splits, train_seed)
+    fine_tune_seeds(argv, GlueSettings, CONFIGS, prepare, train_seed)
+
+
+def prepare(settings):
+    from trained_text import prepare_text
+
+    return prepare_text(load_splits, settings)
 
 
 def load_splits(settings, tokenizer):

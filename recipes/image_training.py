@@ -30,19 +30,19 @@ def train(
     """
     model.compile(
         optimizer=make_optimizer(settings, steps, learning_rate, model),
-        loss=_loss(settings),
+        loss=loss_of(settings),
         metrics=["accuracy"],
     )
     return train_in_stretches(
         model,
-        lambda done: _labelled(
+        lambda done: labelled(
             images.train(settings.batch_size, seed, start_step=done),
             images,
             settings,
             seed=seed,
             start_step=done,
         ),
-        _labelled(
+        labelled(
             images.validation(settings.evaluation_batch_size), images, settings
         ),
         steps=steps,
@@ -66,7 +66,7 @@ def _soft_labels(settings):
     return bool(settings.mixup or settings.label_smoothing)
 
 
-def _loss(settings):
+def loss_of(settings):
     if _soft_labels(settings):
         return keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=settings.label_smoothing
@@ -74,7 +74,7 @@ def _loss(settings):
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def _labelled(batches, images, settings, seed=None, start_step=0):
+def labelled(batches, images, settings, seed=None, start_step=0):
     """One-hot labels where the loss needs them, mixed in training."""
     if _soft_labels(settings):
         batches = batches.map(

@@ -155,7 +155,8 @@ def keras_home(settings):
     return settings.data_dir if settings.dataset in KERAS_DATASETS else None
 
 
-def load_images(settings):
+def load_images(settings, image_size=None):
+    """The dataset of the settings, of a size if it is given."""
     from ones_keras.data import load_image_dataset, rand_augment
 
     data_dir = settings.data_dir or None
@@ -172,9 +173,7 @@ def load_images(settings):
             num_ops=settings.rand_augment,
             magnitude=settings.rand_augment_magnitude,
         )
-    return load_image_dataset(
-        settings.dataset, data_dir, settings.image_size or None, **options
-    )
+    return load_image_dataset(settings.dataset, data_dir, image_size, **options)
 
 
 def output_path():

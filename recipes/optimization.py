@@ -18,15 +18,23 @@ def make_optimizer(settings, steps, learning_rate, model):
             offsets of normalisation do not decay.
     """
     schedule = ones_keras.training.LinearWarmupDecay(
-        learning_rate, steps, int(steps * settings.warmup_share)
+        learning_rate,
+        steps,
+        int(steps * settings.warmup_share),
+        settings.final_learning_rate,
     )
     if settings.optimizer == "lamb":
         return ones_keras.training.Lamb(
             schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
         )
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
-    )
+    options = {
+        "weight_decay": settings.weight_decay,
+        "global_clipnorm": 1.0,
+    }
+    if settings.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(schedule, momentum=0.9, **options)
+    else:
+        optimizer = keras.optimizers.AdamW(schedule, **options)
     optimizer.exclude_from_weight_decay(
         var_list=[v for v in model.trainable_variables if is_bias(v)]
     )

@@ -14,7 +14,7 @@ GATHER_METHOD = {
     "top_k": "top_k",
     "svd": "svd",
 }
-OPTIMIZERS = ("adamw", "lamb")
+OPTIMIZERS = ("adamw", "lamb", "sgd")
 
 HELP = {
     "model": "Preset of the teacher; its dense twin is the student.",
@@ -22,12 +22,14 @@ HELP = {
     "teacher_steps": "Training steps of the teacher.",
     "batch_size": "Examples a training step.",
     "evaluation_batch_size": "Examples a step of validation and test.",
-    "optimizer": f"{' or '.join(OPTIMIZERS)}; gradients are clipped at norm 1.",
+    "optimizer": "adamw, lamb, or sgd with a momentum of 0.9; gradients are "
+    "clipped at norm 1.",
     "learning_rate": "Peak of the teacher's schedule.",
     "student_learning_rate": "Peak for students and the dense baseline.",
     "weight_decay": "Biases and normalisation are exempt.",
     "warmup_share": "Share of the steps with a rising learning rate; it falls "
-    "linearly to zero afterwards.",
+    "linearly afterwards.",
+    "final_learning_rate": "Where it falls to.",
     "alpha": "Share of the labels in the student's loss.",
     "temperature": "Of the distillation.",
     "evaluations": "Validations a training run; the best weights are kept.",
@@ -56,6 +58,7 @@ class TrainingSettings:
     student_learning_rate: float = 1e-2
     weight_decay: float = 0.1
     warmup_share: float = 0.1
+    final_learning_rate: float = 0.0
     alpha: float = 0.25
     temperature: float = 1.0
     evaluations: int = 5
@@ -81,6 +84,13 @@ class TrainingSettings:
             if not 0 < getattr(self, name) < math.inf:
                 refuse(name, getattr(self, name), "positive")
         check_backups(self)
+        lowest = min(self.learning_rate, self.student_learning_rate)
+        if not 0 <= self.final_learning_rate < lowest:
+            refuse(
+                "final_learning_rate",
+                self.final_learning_rate,
+                "0 or more, and less than the peaks",
+            )
         if not 0 <= self.warmup_share < 1:
             refuse("warmup_share", self.warmup_share, "in [0, 1)")
         if not 0 <= self.alpha <= 1:

@@ -25,13 +25,13 @@ import math
 
 from absl import app, flags
 from fine_tune_seeds import fine_tune_seeds
-from fine_tuning_settings import HELP, FineTuningSettings
 from launch import define_flags
 from settings import refuse
+from text_fine_tuning_settings import HELP, TextFineTuningSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class SquadSettings(FineTuningSettings):
+class SquadSettings(TextFineTuningSettings):
     """Every setting of a run, described in `HELP`."""
 
     train_file: str = ""
@@ -92,7 +92,13 @@ define_flags(
 def main(argv):
     if flags.FLAGS.config == "default" and flags.FLAGS.version_2:
         flags.FLAGS.config = "v2"
-    fine_tune_seeds(argv, SquadSettings, CONFIGS, read_windows, train_seed)
+    fine_tune_seeds(argv, SquadSettings, CONFIGS, prepare, train_seed)
+
+
+def prepare(settings):
+    from trained_text import prepare_text
+
+    return prepare_text(read_windows, settings)
 
 
 def read_windows(settings, tokenizer):

@@ -6,6 +6,7 @@ from ones_keras.models.albert.albert_span_extractor import AlbertSpanExtractor
 from ones_keras.models.albert.albert_text_classifier import (
     AlbertTextClassifier,
 )
+from ones_keras.models.image_heads import add_image_classifier
 from ones_keras.models.text_heads import (
     add_span_extractor,
     add_text_classifier,
@@ -20,6 +21,7 @@ __all__ = [
     "AlbertTextClassifier",
     "ViTBackbone",
     "ViTImageClassifier",
+    "add_image_classifier",
     "add_span_extractor",
     "add_text_classifier",
 ]

@@ -53,7 +53,9 @@ def study(monkeypatch, import_recipe, run_recipe):
     recipe = import_recipe("gathering_study")
     runs = importlib.import_module("gathering_runs")
     events = []
-    monkeypatch.setattr(recipe, "load_images", lambda settings: Images(events))
+    monkeypatch.setattr(
+        recipe, "load_images", lambda settings, size: Images(events)
+    )
 
     def run(*flags, fail_at=None):
         events.clear()

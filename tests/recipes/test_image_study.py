@@ -43,7 +43,9 @@ def study(monkeypatch, import_recipe, run_recipe):
     image_study = importlib.import_module("image_study")
     monkeypatch.setattr(image_study, "LATENCY_REPEATS", 1)
     events = []
-    monkeypatch.setattr(recipe, "load_images", lambda settings: Images(events))
+    monkeypatch.setattr(
+        recipe, "load_images", lambda settings, size: Images(events)
+    )
 
     def run(accuracy, *flags, fail_at=None):
         events.clear()

@@ -189,7 +189,7 @@ def test_the_output_folder_is_refused_before_anything_is_read(
 ):
     (tmp_path / "seed_1").write_text("in the way")
     module = sys.modules["imagenet_ones"]
-    monkeypatch.setattr(module, "load_images", lambda settings: 1 / 0)
+    monkeypatch.setattr(module, "load_images", lambda settings, size: 1 / 0)
     with pytest.raises(SystemExit, match="seed_1 is no folder"):
         recipe(f"--output_dir={tmp_path}", "--seeds=0,1")
     assert [path.name for path in tmp_path.iterdir()] == ["seed_1"]

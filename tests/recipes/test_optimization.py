@@ -16,11 +16,14 @@ def optimization(recipes_on_path):
     return importlib.import_module("optimization")
 
 
-@pytest.mark.parametrize("name", ["adamw", "lamb"])
+@pytest.mark.parametrize("name", ["adamw", "lamb", "sgd"])
 def test_biases_do_not_decay(optimization, name):
     """Nor the one of a masked language model, the row of an embedding."""
     settings = types.SimpleNamespace(
-        optimizer=name, weight_decay=1.0, warmup_share=0.0
+        optimizer=name,
+        weight_decay=1.0,
+        warmup_share=0.0,
+        final_learning_rate=0.0,
     )
     model = ones_keras.models.AlbertMaskedLM.from_preset(
         "widenet_albert_tiny", vocabulary_size=9, num_layers=1
