@@ -70,6 +70,9 @@ def main(argv):
         }
         if not all(records.values()):
             rehearse(settings, corpus, tokenizer)
+        if FLAGS.dry_run:
+            show(settings, corpus, tokenizer)
+            return
         output_dir = make_output_dir(settings)
     except ValueError as error:
         sys.exit(f"albert_ones: {error}")
@@ -102,6 +105,17 @@ def check_vocabulary(tokenizer):
             f"as `--vocabulary`, or choose another `--output_dir`. Received: "
             f"`--output_dir={output_path()}`."
         )
+
+
+def show(settings, corpus, tokenizer):
+    """Print what a run would be."""
+    from dry_run import dry_run_study
+    from text_study import build_teacher
+
+    batches = corpus.train(
+        tokenizer, settings.batch_size, settings.sequence_length
+    )
+    dry_run_study(settings, build_teacher(settings, tokenizer), batches)
 
 
 def run(settings, corpus, tokenizer, output_dir, records):

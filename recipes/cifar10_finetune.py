@@ -80,7 +80,10 @@ def main(argv):
 
 
 def prepare(settings):
-    """The images, and a callable that returns the trained model."""
+    from image_training import labelled
+
+    from ones_keras.models import add_image_classifier
+
     model = load_trained(settings)
     height, width, channels = model.input_shape[1:]
     images = load_images(settings, (height, width))
@@ -90,7 +93,17 @@ def prepare(settings):
             f"{settings.dataset} has {images.image_shape[-1]}. Received: "
             f"`--model={settings.model}`, `--dataset={settings.dataset}`."
         )
-    return images, lambda: load_trained(settings)
+
+    def make_model():
+        return add_image_classifier(
+            load_trained(settings), images.num_classes, settings.dropout
+        )
+
+    def batches(start_step, seed):
+        found = images.train(settings.batch_size, seed, start_step)
+        return labelled(found, images, settings, seed, start_step)
+
+    return images, make_model, batches
 
 
 def load_trained(settings):
@@ -109,24 +122,18 @@ def load_trained(settings):
     return model
 
 
-def train_seed(settings, model, images, seed, output_dir, backup, progress):
+def train_seed(
+    settings, model, images, batches, seed, output_dir, backup, progress
+):
     import numpy as np
     from fine_tuning import fit
-    from image_training import labelled, loss_of, predict_logits
-
-    from ones_keras.models import add_image_classifier
-
-    model = add_image_classifier(model, images.num_classes, settings.dropout)
-
-    def batches(start_step):
-        found = images.train(settings.batch_size, seed, start_step)
-        return labelled(found, images, settings, seed, start_step)
+    from image_training import loss_of, predict_logits
 
     fit(model, batches, loss_of(settings), settings, backup, progress)
     logits, labels = predict_logits(
         model, images.test(settings.evaluation_batch_size)
     )
-    return model, {
+    return {
         "accuracy": float(np.mean(logits.argmax(-1) == labels)),
         "parameters": model.count_params(),
     }

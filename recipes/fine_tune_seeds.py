@@ -7,7 +7,7 @@ import functools
 import pathlib
 import sys
 
-from absl import app
+from absl import app, flags
 from launch import (
     check_output_path,
     choose_backend,
@@ -16,6 +16,8 @@ from launch import (
     output_path,
     read_settings,
 )
+
+FLAGS = flags.FLAGS
 
 
 def fine_tune_seeds(
@@ -32,11 +34,14 @@ def fine_tune_seeds(
         argv: list of strings. As absl gives it.
         settings_class: class of the settings.
         configs: dict from name to settings.
-        prepare: callable, given settings, that returns the data and a
-            callable that returns the trained model, or raises a `ValueError`.
-        train_seed: callable, given settings, trained model, data, seed,
-            output folder, what makes the backup and what is to be told of the
-            progress. It returns the fine-tuned model and a dict of metrics.
+        prepare: callable, given settings, that returns the data, a callable
+            that returns the trained model with its new head, and a callable
+            that, given a number of steps and the seed, returns the training
+            batches after them; or raises a `ValueError`.
+        train_seed: callable, given settings, model, data, training batches by
+            steps done, seed, output folder, what makes the backup and what is
+            to be told of the progress. It trains the model, and returns a dict
+            of metrics.
         keras_home: callable, given settings, as `choose_backend` wants it.
     """
     if len(argv) > 1:
@@ -52,7 +57,10 @@ def fine_tune_seeds(
             write_summary,
         )
 
-        data, load_trained = prepare(settings)
+        data, make_model, batches = prepare(settings)
+        if FLAGS.dry_run:
+            show(settings, make_model(), batches(0, 0))
+            return
         results = load_results(settings, output_path())
         output_dir = make_output_dir(settings)
     except ValueError as error:
@@ -67,14 +75,15 @@ def fine_tune_seeds(
                 progress.say(f"seed {seed}: finished before")
                 continue
             keras.utils.set_random_seed(seed)
-            model = load_trained()
+            model = make_model()
             update = progress.announce(
                 f"seed {seed}", settings.steps, "training loss {:.3f}"
             )
-            model, metrics = train_seed(
+            metrics = train_seed(
                 settings,
                 model,
                 data,
+                functools.partial(batches, seed=seed),
                 seed,
                 output_dir,
                 functools.partial(backup, settings, output_dir, seed),
@@ -84,3 +93,16 @@ def fine_tune_seeds(
                 settings, output_dir, seed, model, metrics
             )
     write_summary(settings, output_dir, results)
+
+
+def show(settings, model, batches):
+    """Print what a run would be."""
+    from dry_run import dry_run
+
+    training = ("Model", None, settings.steps, len(settings.seeds))
+    dry_run(
+        settings,
+        {"Model": model},
+        batches.element_spec[0],
+        {"fine-tuning": training},
+    )

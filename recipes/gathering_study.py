@@ -26,7 +26,7 @@ import sys
 import time
 
 from absl import app, flags, logging
-from gathering_settings import CONFIGS, HELP, StudySettings
+from gathering_settings import CONFIGS, HELP, TEACHER_LONGER, StudySettings
 from launch import (
     check_output_path,
     choose_backend,
@@ -70,6 +70,9 @@ def main(argv):
         ]
         if missing:
             rehearse(settings, images, teacher)
+        if FLAGS.dry_run:
+            show(settings, images, teacher)
+            return
         output_dir = make_output_dir(settings)
     except ValueError as error:
         sys.exit(f"gathering_study: {error}")
@@ -78,6 +81,32 @@ def main(argv):
 
     write_report(settings, output_dir, folders)
     print(f"{output_dir}: done in {time.time() - start:.0f} s")
+
+
+def show(settings, images, teacher):
+    """Print what a run would be."""
+    from dry_run import dry_run
+    from gathering_runs import list_jobs
+
+    import ones_keras
+
+    seeds = len(settings.seeds)
+    trainings = {"teacher": ("Teacher", None, settings.teacher_steps, seeds)}
+    for job in list_jobs(settings):
+        if job.budget and not job.images:
+            name = f"{job.row}, {job.budget} steps"
+            guided = "Teacher" if job.row in settings.methods else None
+            kind = "Teacher" if job.row == TEACHER_LONGER else "Student"
+            trainings[name] = (kind, guided, job.budget, seeds)
+    dry_run(
+        settings,
+        {
+            "Teacher": teacher,
+            "Student": ones_keras.gather(teacher, method="random"),
+        },
+        images.train(settings.batch_size).element_spec[0],
+        trainings,
+    )
 
 
 def run(settings, images, folders):

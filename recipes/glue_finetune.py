@@ -19,7 +19,6 @@ training is backed up every five minutes (`--backup_minutes`) and at SIGTERM.
 """
 
 import dataclasses
-import functools
 import pathlib
 
 from absl import app, flags
@@ -90,7 +89,23 @@ def main(argv):
 def prepare(settings):
     from trained_text import prepare_text
 
-    return prepare_text(load_splits, settings)
+    from ones_keras.data import GLUE_TASKS
+    from ones_keras.models import add_text_classifier
+
+    splits, make_model = prepare_text(
+        load_splits,
+        lambda model: add_text_classifier(
+            model, GLUE_TASKS[settings.task].num_classes, settings.dropout
+        ),
+        settings,
+    )
+
+    def batches(start_step, seed):
+        return splits["train"].training_batches(
+            settings.batch_size, seed, start_step
+        )
+
+    return splits, make_model, batches
 
 
 def load_splits(settings, tokenizer):
@@ -134,30 +149,27 @@ def read_splits(settings):
     return found
 
 
-def train_seed(settings, model, splits, seed, output_dir, backup, progress):
+def train_seed(
+    settings, model, splits, batches, seed, output_dir, backup, progress
+):
     import keras
     from fine_tuning import fit, predict
 
     from ones_keras.data import GLUE_TASKS, glue_metrics
-    from ones_keras.models import add_text_classifier
 
     task = GLUE_TASKS[settings.task]
     loss = "mse"
     if task.labels:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model = add_text_classifier(model, task.num_classes, settings.dropout)
-    batches = functools.partial(
-        splits["train"].training_batches, settings.batch_size, seed
-    )
     fit(model, batches, loss, settings, backup, progress)
     found = {}
     for name in [name for name in task.evaluation if name in splits]:
         split = splits[name]
-        batches = split.batches(settings.evaluation_batch_size)
-        outputs = predict(model, (x for x, _ in batches))
+        examples = split.batches(settings.evaluation_batch_size)
+        outputs = predict(model, (x for x, _ in examples))
         scores = glue_metrics(settings.task, split.labels, outputs)
         found |= {f"{name}_{key}": score for key, score in scores.items()}
-    return model, found
+    return found
 
 
 if __name__ == "__main__":

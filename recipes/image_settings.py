@@ -112,6 +112,32 @@ _STUDY = {
     "alpha": 0.75,
 }
 
+# Of WideNet and OneS; a hundredth of the training images chooses the weights
+# that are kept.
+_PAPER = {
+    "dataset": "imagenet2012",
+    "validation_share": 0.01,
+    "methods": ("distill", "switch", "svd"),
+    "optimizer": "lamb",
+    "batch_size": 4096,
+    # 300 epochs of the 1,268,355 images that are left.
+    "teacher_steps": 92897,
+    "student_steps": 92897,
+    "evaluations": 60,
+    "warmup_share": 0.1,
+    "learning_rate": 0.01,
+    "student_learning_rate": 0.004,
+    "final_learning_rate": 1e-5,
+    "weight_decay": 0.1,
+    "label_smoothing": 0.1,
+    "mixup": 0.5,
+    "rand_augment": 2,
+    "rand_augment_magnitude": 15.0,
+    "alpha": 0.25,
+    "temperature": 1.0,
+    "svd_ratio": 0.75,
+}
+
 CONFIGS = {
     # A look at everything in about three minutes on two cores.
     "default": {},
@@ -129,4 +155,8 @@ CONFIGS = {
         "patch_size": 7,
         "methods": ("distill", "switch", "average", "svd", "top_k"),
     },
+    # OneS, section 4.1 and Table 1: the students; WideNet's own settings for
+    # the teachers. Give them the `--data_dir` of TFDS, or another dataset.
+    "paper_base": {**_PAPER, "model": "widenet_vit_base"},
+    "paper_large": {**_PAPER, "model": "widenet_vit_large"},
 }

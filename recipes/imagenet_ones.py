@@ -103,11 +103,25 @@ def main(argv):
             seed: load_seed(output_path() / f"seed_{seed}", settings)
             for seed in settings.seeds
         }
+        if FLAGS.dry_run:
+            show(settings, images)
+            return
         output_dir = make_output_dir(settings)
     except ValueError as error:
         sys.exit(f"imagenet_ones: {error}")
     run(settings, images, output_dir, records)
     print(f"{output_dir}: done in {time.time() - start:.0f} s")
+
+
+def show(settings, images):
+    """Print what a run would be."""
+    from dry_run import dry_run_study
+    from image_study import build_teacher, load_teacher
+
+    make = load_teacher if settings.teacher else build_teacher
+    dry_run_study(
+        settings, make(settings, images), images.train(settings.batch_size)
+    )
 
 
 def run(settings, images, output_dir, records):

@@ -39,6 +39,11 @@ def define_flags(settings_class, descriptions, configs):
         "Keras backend; default the environment variable KERAS_BACKEND.",
     )
     flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "Print settings, models, steps and memory, and start nothing.",
+    )
+    flags.DEFINE_bool(
         "deterministic",
         False,
         "Slower operations whose results are the same bits each time, on one "

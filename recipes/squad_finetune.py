@@ -19,7 +19,6 @@ five minutes (`--backup_minutes`) and at SIGTERM.
 """
 
 import dataclasses
-import functools
 import json
 import math
 
@@ -98,7 +97,20 @@ def main(argv):
 def prepare(settings):
     from trained_text import prepare_text
 
-    return prepare_text(read_windows, settings)
+    from ones_keras.data import ArrayExamples
+    from ones_keras.models import add_span_extractor
+
+    data, make_model = prepare_text(
+        read_windows,
+        lambda model: add_span_extractor(model, settings.dropout),
+        settings,
+    )
+    examples = ArrayExamples(data[0].x, data[0].labels)
+
+    def batches(start_step, seed):
+        return examples.training_batches(settings.batch_size, seed, start_step)
+
+    return data, make_model, batches
 
 
 def read_windows(settings, tokenizer):
@@ -129,26 +141,17 @@ def read_windows(settings, tokenizer):
     )
 
 
-def train_seed(settings, model, data, seed, output_dir, backup, progress):
+def train_seed(
+    settings, model, data, batches, seed, output_dir, backup, progress
+):
     import keras
     from fine_tuning import fit
 
-    from ones_keras.data import ArrayExamples
-    from ones_keras.models import add_span_extractor
-
-    train, dev, windows = data
-    model = add_span_extractor(model, settings.dropout)
-    examples = ArrayExamples(train.x, train.labels)
-    fit(
-        model,
-        functools.partial(examples.training_batches, settings.batch_size, seed),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        settings,
-        backup,
-        progress,
-    )
+    _, dev, windows = data
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    fit(model, batches, loss, settings, backup, progress)
     logits = model.predict(windows.x, settings.evaluation_batch_size, verbose=0)
-    return model, answer(settings, dev, windows, logits, output_dir, seed)
+    return answer(settings, dev, windows, logits, output_dir, seed)
 
 
 def answer(settings, questions, windows, logits, output_dir, seed):

@@ -7,20 +7,22 @@ import keras
 import ones_keras
 
 
-def prepare_text(load_data, settings):
-    """What `fine_tune_seeds` wants to know of a text task.
+def prepare_text(load_data, add_head, settings):
+    """The data of a text task, and what makes the model for it.
 
     Args:
         load_data: callable, given settings and `TextTokenizer`, that returns
             the data, or raises a `ValueError`.
+        add_head: callable, from the trained model to the one for the task.
         settings: `TextFineTuningSettings`.
 
     Returns:
-        The data, and a callable that returns the trained model.
+        The data, and a callable that returns the model.
     """
     ones_keras.data.keep_tensorflow_off_gpu()
     _, tokenizer = load_trained(settings)
-    return load_data(settings, tokenizer), lambda: load_trained(settings)[0]
+    data = load_data(settings, tokenizer)
+    return data, lambda: add_head(load_trained(settings)[0])
 
 
 def load_trained(settings):

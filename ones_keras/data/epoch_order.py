@@ -35,9 +35,11 @@ def epoch_order(position, seed, num_examples):
     # `tf.random.experimental.index_shuffle` fixes four rounds of the cipher.
     # With a million examples they leave a correlation of 0.4 between one index
     # and the next, which matters where the files are sorted by class.
-    return tf.raw_ops.RandomIndexShuffle(
+    order = tf.raw_ops.RandomIndexShuffle(
         index=position % num_examples,
         seed=seeds,
         max_index=tf.constant(num_examples - 1, "int64"),
         rounds=24,
     )
+    # Batches of a size that is known are what compilers want.
+    return tf.ensure_shape(order, position.shape)

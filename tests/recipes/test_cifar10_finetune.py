@@ -52,6 +52,15 @@ def test_fine_tunes_on_other_classes(recipe, trained, tmp_path):
         recipe(*flags, "--steps=2")
 
 
+def test_dry_run(recipe, trained, tmp_path):
+    output_dir = tmp_path / "out"
+    flags = (*SHORT, f"--model={trained}", f"--output_dir={output_dir}")
+    printed = recipe(*flags, "--dry_run")
+    assert not output_dir.exists()
+    assert "2 x 8789 steps of 64 examples" in printed
+    assert "(None, 10)" in printed
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -72,6 +72,8 @@ def test_glue(glue, trained, sst2, tmp_path):
         "--steps=150",
         "--seeds=0,1",
     )
+    assert "2 x 150 steps of 16 examples" in glue(*flags, "--dry_run")
+    assert not output.exists()
     printed = glue(*flags)
     assert "dev_accuracy" in printed
     record = json.loads((output / "results.json").read_text())

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import pytest
 
+import ones_keras
+
 pytestmark = pytest.mark.usefixtures("eager")
 
 RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
@@ -240,3 +242,30 @@ def test_corrupt_images(tmp_path, recipe, pictures, limit, caplog):
             recipe(*flags)
         assert str(broken) in caught.value.code
         assert caught.value.code.startswith("imagenet_ones: More than 0 images")
+
+
+def test_paper_settings(import_recipe):
+    """WideNet's for the teachers and OneS' for the students (Table 1)."""
+    module = import_recipe("imagenet_ones")
+    for name in ("base", "large"):
+        settings = module.ImageSettings(**module.CONFIGS[f"paper_{name}"])
+        settings.check()
+        assert settings.model == f"widenet_vit_{name}"
+        assert settings.teacher_steps == 300 * 1268355 // 4096
+        assert settings.student_steps == settings.teacher_steps
+        assert settings.optimizer == "lamb"
+        assert settings.batch_size == 4096
+        # 30 of 300 epochs.
+        assert settings.warmup_share == 0.1
+        assert settings.learning_rate == 0.01
+        assert settings.student_learning_rate == 0.004
+        assert settings.final_learning_rate == 1e-5
+        assert settings.weight_decay == settings.label_smoothing == 0.1
+        assert settings.mixup == 0.5
+        assert settings.rand_augment == 2
+        assert settings.rand_augment_magnitude == 15
+        assert (settings.alpha, settings.temperature) == (0.25, 1.0)
+        assert settings.svd_ratio == 0.75
+        preset = ones_keras.models.ViTBackbone.from_preset(settings.model)
+        assert preset.dropout == 0.1
+        assert preset.image_shape == (224, 224, 3)

@@ -91,7 +91,10 @@ class TextExamples:
             segments = tuple(
                 self.tokenizer(tf.gather(part, indices)) for part in texts
             )
-            tokens, segment_ids = packer(segments)
+            shape = (indices.shape[0], self.sequence_length)
+            tokens, segment_ids = (
+                tf.ensure_shape(packed, shape) for packed in packer(segments)
+            )
             # Of what is behind the last [SEP] nothing is left but padding.
             last = tf.reduce_max(
                 tf.where(

@@ -1,0 +1,75 @@
+"""What a run would be, of one that is not started."""
+
+import dataclasses
+
+import keras
+from memory_estimate import estimate_memory
+from rich import console, table
+
+import ones_keras
+
+
+def dry_run(settings, models, inputs, trainings):
+    """Prints settings, models, steps and memory.
+
+    Memory is what the whole batch takes in float32, on all devices together,
+    were nothing fused or computed again (`--batch_size` says how much of it).
+
+    Args:
+        settings: dataclass.
+        models: dict from what it is called to a `keras.Model`.
+        inputs: The `element_spec` of a training batch's inputs.
+        trainings: dict from what is trained to `(name of its model, name of
+            its teacher or None, steps, how often)`.
+    """
+    printed = console.Console()
+    printed.print(
+        _table(
+            "setting",
+            "value",
+            {**dataclasses.asdict(settings), "backend": keras.config.backend()},
+        )
+    )
+    for name, model in models.items():
+        print(name)
+        model.summary()
+    rows = {}
+    for title, (name, teacher, steps, times) in trainings.items():
+        memory = estimate_memory(
+            models[name], inputs, settings.optimizer, models.get(teacher)
+        )
+        rows[title] = (
+            f"{times} x {steps} steps of {settings.batch_size} examples, "
+            f"{memory}"
+        )
+    printed.print(_table("training", "", rows))
+    print("Nothing was started (--dry_run).")
+
+
+def dry_run_study(settings, teacher, batches):
+    """`dry_run` of a teacher and the students of a comparison."""
+    student = ones_keras.gather(teacher, method="random")
+    seeds = len(settings.seeds)
+    trainings = {
+        "teacher": ("Teacher", None, settings.teacher_steps, seeds),
+        "dense": ("Student", None, settings.teacher_steps, seeds),
+        "students": (
+            "Student",
+            "Teacher",
+            settings.student_steps,
+            seeds * len(settings.methods),
+        ),
+    }
+    dry_run(
+        settings,
+        {"Teacher": teacher, "Student": student},
+        batches.element_spec[0],
+        trainings,
+    )
+
+
+def _table(first, second, rows):
+    found = table.Table(first, second)
+    for name, value in rows.items():
+        found.add_row(name, str(value))
+    return found
