@@ -1,7 +1,11 @@
 from keras import ops
 
 
-def load_balance_loss(probabilities, load, mask=None):
+def _alone(*values):
+    return values
+
+
+def load_balance_loss(probabilities, load, mask=None, sum_all=_alone):
     """Load-balance loss of a router, `E * sum_i m_i P_i`.
 
     `m_i` is expert i's share of the routed (token, choice) pairs and `P_i` its
@@ -14,6 +18,8 @@ def load_balance_loss(probabilities, load, mask=None):
         probabilities: `(T, E)` float32 router probabilities.
         load: `(E,)` int32. Pairs sent to each expert, dropped ones included.
         mask: `(T,)` bool or `None`. False marks padding.
+        sum_all: callable. Sums values over all devices that have a part of the
+            batch. Defaults to one that returns them.
 
     Returns:
         Scalar float32.
@@ -24,12 +30,13 @@ def load_balance_loss(probabilities, load, mask=None):
     """
     num_experts = probabilities.shape[-1]
     if mask is None:
-        mean_probability = ops.mean(probabilities, axis=0)
+        counted = ops.cast(ops.shape(probabilities)[0], "float32")
+        total = ops.sum(probabilities, axis=0)
     else:
         valid = ops.cast(mask, "float32")
-        mean_probability = ops.sum(
-            probabilities * valid[:, None], axis=0
-        ) / ops.maximum(ops.sum(valid), 1.0)
-    load = ops.cast(load, "float32")
+        counted = ops.sum(valid)
+        total = ops.sum(probabilities * valid[:, None], axis=0)
+    total, counted, load = sum_all(total, counted, ops.cast(load, "float32"))
+    mean_probability = total / ops.maximum(counted, 1.0)
     share = load / ops.maximum(ops.sum(load), 1.0)
     return num_experts * ops.sum(share * mean_probability)

@@ -1,3 +1,5 @@
+import functools
+
 import keras
 from keras import ops
 
@@ -6,9 +8,10 @@ from ones_keras.layers.dispatch import (
     all_experts_feed_forward,
     sparse_feed_forward,
 )
+from ones_keras.layers.dispatch.devices import devices_of
 from ones_keras.layers.load_balance_loss import load_balance_loss
 from ones_keras.layers.per_expert_initializer import PerExpertInitializer
-from ones_keras.layers.routing import route
+from ones_keras.layers.routing import restrict, route
 from ones_keras.validation import check_positive_int, get_activation
 
 DISPATCH = {
@@ -27,6 +30,12 @@ class MoEFeedForward(keras.layers.Layer):
     static shapes on TensorFlow and JAX, and on PyTorch exactly the tokens that
     each expert was sent. The router works in float32 whatever the dtype policy;
     `ones_keras.metrics.RouterMonitor` shows in `fit` what it does.
+
+    On several devices each dispatches its own part of the batch, with a
+    capacity of its own; the load-balance loss is that of the whole batch. With
+    `keras.distribution` on JAX, a layout that puts the first axis of the
+    kernels and biases of the experts on an axis of the mesh spreads the experts
+    over it.
 
     Args:
         num_experts: int. Number of experts `E`.
@@ -191,22 +200,39 @@ class MoEFeedForward(keras.layers.Layer):
         if mask is not None:
             mask = ops.reshape(ops.cast(mask, "bool"), (-1,))
         probabilities = self.router_probabilities(tokens, training)
-        routing = self.route(probabilities, mask, training)
-        if training and self.load_balance:
-            self.add_loss(
-                self.load_balance
-                * load_balance_loss(probabilities, routing.load, mask)
-            )
         bank = ExpertBank(
             ops.convert_to_tensor(self.up_kernel),
             ops.convert_to_tensor(self.up_bias),
             ops.convert_to_tensor(self.down_kernel),
             ops.convert_to_tensor(self.down_bias),
         )
-        outputs = DISPATCH[self.dispatch](
-            tokens, routing, bank, self.activation
+        devices = devices_of(self)
+        outputs, load = devices.dispatch(
+            functools.partial(self._dispatch, training),
+            tokens,
+            probabilities,
+            mask,
+            bank,
         )
+        if training and self.load_balance:
+            balance = load_balance_loss(probabilities, load, mask, devices.sum)
+            devices.add_loss(self, self.load_balance * balance)
         return ops.reshape(outputs, ops.shape(inputs))
+
+    def _dispatch(self, training, tokens, probabilities, mask, bank, first):
+        """Outputs of the experts from `first` on, and the load of all."""
+        routing = self.route(probabilities, mask, training)
+        load = routing.load
+        own, options = bank.up_kernel.shape[0], {}
+        if own < self.num_experts:  # On JAX alone.
+            routing = restrict(routing, first, own)
+            capacity = self._capacity(tokens.shape[0], training)
+            if capacity is not None and self.dispatch == "sparse":
+                options["most_pairs"] = own * capacity
+        outputs = DISPATCH[self.dispatch](
+            tokens, routing, bank, self.activation, **options
+        )
+        return outputs, load
 
     def router_probabilities(self, tokens, training=False):
         """Router probabilities `(T, E)`, float32, of tokens `(T, D)`."""
@@ -223,25 +249,30 @@ class MoEFeedForward(keras.layers.Layer):
 
     def route(self, probabilities, mask=None, training=False):
         """The `Routing` of tokens with these probabilities `(T, E)`."""
-        factor = (
-            self.capacity_factor if training else self.inference_capacity_factor
-        )
-        capacity = None
-        if factor is not None:
-            share = factor * self.top_k / self.num_experts
-            num_tokens = ops.shape(probabilities)[0]
-            if mask is not None:
-                num_tokens = ops.sum(ops.cast(mask, "int32"))
-            if isinstance(num_tokens, int):
-                capacity = max(1, int(num_tokens * share))
-            else:
-                capacity = ops.maximum(
-                    1,
-                    ops.cast(ops.cast(num_tokens, "float32") * share, "int32"),
-                )
+        num_tokens = ops.shape(probabilities)[0]
+        if mask is not None:
+            num_tokens = ops.sum(ops.cast(mask, "int32"))
+        capacity = self._capacity(num_tokens, training)
         return route(
             probabilities, self.top_k, capacity, mask, self.renormalize_gates
         )
+
+    def _capacity(self, num_tokens, training):
+        """Most tokens an expert computes, or `None`."""
+        factor = (
+            self.capacity_factor if training else self.inference_capacity_factor
+        )
+        if factor is None:
+            return None
+        share = factor * self.top_k / self.num_experts
+        if isinstance(num_tokens, int):
+            return max(1, int(num_tokens * share))
+        return ops.maximum(
+            1, ops.cast(ops.cast(num_tokens, "float32") * share, "int32")
+        )
+
+    def _get_own_losses(self):
+        return devices_of(self).own_losses(super()._get_own_losses())
 
     def compute_output_shape(self, input_shape):
         return input_shape

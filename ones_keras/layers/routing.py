@@ -103,3 +103,31 @@ def route(probabilities, top_k, capacity, mask=None, renormalize=False):
         load,
         ops.minimum(load, capacity),
     )
+
+
+def restrict(routing, first, count):
+    """The same for some of the experts, as if the others' pairs were padding.
+
+    Args:
+        routing: `Routing` for all experts.
+        first: int or int tensor. The first of these experts.
+        count: int. How many they are.
+
+    Returns:
+        A `Routing` in which they are numbered from 0 on.
+    """
+
+    def own(experts):
+        among = ops.logical_and(experts >= first, experts < first + count)
+        return among, ops.where(among, experts - first, count)
+
+    among, experts = own(routing.experts)
+    among_sorted, sorted_experts = own(routing.sorted_experts)
+    return routing._replace(
+        gates=ops.where(among, routing.gates, ops.zeros_like(routing.gates)),
+        experts=experts,
+        sorted_experts=sorted_experts,
+        kept=ops.logical_and(routing.kept, among_sorted),
+        load=ops.slice(routing.load, (first,), (count,)),
+        kept_load=ops.slice(routing.kept_load, (first,), (count,)),
+    )

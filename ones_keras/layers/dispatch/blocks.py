@@ -43,18 +43,31 @@ def block_size(num_pairs, num_experts, blocks_per_group, largest):
     return MULTIPLE * max(1, -(-group // (per_group * MULTIPLE)))
 
 
-def to_blocks(tokens, routing, num_experts, blocks_per_group, largest, least=1):
+def to_blocks(
+    tokens,
+    routing,
+    num_experts,
+    blocks_per_group,
+    largest,
+    least=1,
+    most_pairs=None,
+):
     """Lay the routed tokens out in blocks, `least` of them or more.
+
+    Where it is known that at most `most_pairs` are computed, there are as many
+    blocks as these need and not more.
 
     Larger blocks run closer to peak, smaller ones waste fewer padded rows:
     half a block an expert on average.
     """
     num_tokens, dim = ops.shape(tokens)
     num_pairs = ops.shape(routing.order)[0]
-    size = block_size(
-        routing.order.shape[0], num_experts, blocks_per_group, largest
-    )
-    num_blocks = (num_pairs + size - 1) // size + num_experts
+    known_pairs = routing.order.shape[0]
+    if most_pairs is not None:
+        known_pairs = min(known_pairs, most_pairs)
+    size = block_size(known_pairs, num_experts, blocks_per_group, largest)
+    laid_out = num_pairs if most_pairs is None else known_pairs
+    num_blocks = (laid_out + size - 1) // size + num_experts
     if isinstance(num_blocks, int):
         num_blocks = max(num_blocks, least)
     elif least > 1:  # A number that JAX knows only by name stays a shape.

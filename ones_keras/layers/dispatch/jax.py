@@ -10,9 +10,12 @@ LARGEST_BLOCK = 512
 
 
 # Eager calls would otherwise compile the scan anew every time.
-@functools.partial(jax.jit, static_argnames="activation")
-def sparse_feed_forward(tokens, routing, bank, activation):
+@functools.partial(jax.jit, static_argnames=("activation", "most_pairs"))
+def sparse_feed_forward(tokens, routing, bank, activation, most_pairs=None):
     """Scan over the blocks, each with the weights of its expert.
+
+    `most_pairs` is how many are computed at most, where that is known: of a
+    device that has some of the experts only, all pairs could be another's.
 
     The block's activations are recomputed in the backward pass: what is stored
     is a block's input and never the hidden units or a copy of the weights.
@@ -37,6 +40,7 @@ def sparse_feed_forward(tokens, routing, bank, activation):
         bank.up_kernel.shape[0],
         BLOCKS_PER_GROUP,
         LARGEST_BLOCK,
+        most_pairs=most_pairs,
     )
     _, outputs = jax.lax.scan(feed_forward, None, (blocks.rows, blocks.experts))
     return from_blocks(outputs, blocks, routing)

@@ -1,0 +1,21 @@
+"""What an MoE layer has to know of the devices it is spread over.
+
+Each device dispatches the tokens that it has. `devices_of(layer)` returns what
+spreads the work and reduces what is counted: by default there is one device.
+"""
+
+import keras
+
+from ones_keras.layers.dispatch.one_device import OneDevice
+
+if keras.backend.backend() == "tensorflow":
+    from ones_keras.layers.dispatch.replicas import devices_of
+elif keras.backend.backend() == "jax":
+    from ones_keras.layers.dispatch.mesh import devices_of
+else:
+
+    def devices_of(layer):
+        return OneDevice()
+
+
+__all__ = ["devices_of"]

@@ -1,0 +1,105 @@
+"""Teacher and student learn on several devices what they learn on one."""
+
+import functools
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+
+import keras
+import numpy as np
+import pytest
+
+BACKEND = keras.backend.backend()
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture
+def unused_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Script:
+    """A process of a script beside this file, which prints JSON.
+
+    Its output goes to files: one that waits for its pipe to be read would be
+    waited for by the other in vain.
+    """
+
+    def __init__(self, name, *arguments):
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"tests.{name}", *map(str, arguments)],
+            stdout=self._output,
+            stderr=self._errors,
+            cwd=ROOT,
+            env={**os.environ, "KERAS_BACKEND": BACKEND},
+        )
+
+    def result(self):
+        try:
+            status = self._process.wait(timeout=300)
+        finally:
+            self._process.kill()
+        for file in (self._output, self._errors):
+            file.seek(0)
+        with self._output, self._errors:
+            assert status == 0, self._errors.read()
+            return json.loads(self._output.read().splitlines()[-1])
+
+
+learning = functools.partial(Script, "distributed_learning")
+
+
+@functools.cache
+def alone():
+    return learning("none", 1).result()
+
+
+def compare(found, expected):
+    for model, alike in zip(found, expected, strict=True):
+        assert model["history"].keys() == alike["history"].keys()
+        for name, values in alike["history"].items():
+            np.testing.assert_allclose(
+                model["history"][name], values, rtol=2e-5, err_msg=name
+            )
+        for one, other in zip(model["weights"], alike["weights"], strict=True):
+            np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute")
+@pytest.mark.parametrize("devices", [2, 4])
+def test_mirrored(devices):
+    compare(learning("mirrored", devices).result(), alone())
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution is of JAX")
+@pytest.mark.parametrize("strategy", ["data_parallel", "expert_parallel"])
+def test_eight_devices(strategy):
+    compare(learning(strategy, 8).result(), alone())
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution is of JAX")
+def test_two_processes(unused_port):
+    processes = [
+        learning("data_parallel", 4, unused_port, number) for number in (0, 1)
+    ]
+    for found in [process.result() for process in processes]:
+        compare(found, alone())
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution is of JAX")
+def test_tokens_stay_on_their_device():
+    """What is sent are sums: of gradients, of the loads, of probabilities.
+
+    XLA would gather the tokens of the whole batch on every device.
+    """
+    found = Script("compiled_collectives").result()
+    assert found.pop("all-reduce") > 0
+    assert not any(found.values())
