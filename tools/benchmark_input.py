@@ -42,6 +42,7 @@ PIPELINES = ("folder", "records", "keras", "keras_cv")
 AUGMENTATIONS = ("crop", "full")
 _PIECE = (375, 500)
 _CLASSES = 4
+_WARM_UP = 4
 _NUM_OPS, _MAGNITUDE, _MIXUP = 2, 15, 0.5
 
 _DATA_DIR = flags.DEFINE_string(
@@ -54,11 +55,11 @@ _SIZE = flags.DEFINE_integer("image_size", 224, "Pixels.", lower_bound=1)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 64, "Images a batch.", lower_bound=2
 )
-_STEPS = flags.DEFINE_integer(
-    "steps", 8, "Batches of a turn that are timed.", lower_bound=1
+_SECONDS = flags.DEFINE_float(
+    "seconds", 5.0, "How long a turn takes, at least.", lower_bound=0.0
 )
 _REPETITIONS = flags.DEFINE_integer(
-    "repetitions", 7, "Turns, of which the median counts.", lower_bound=1
+    "repetitions", 5, "Turns, of which the median counts.", lower_bound=1
 )
 _PIPELINES = flags.DEFINE_multi_enum(
     "pipeline", PIPELINES, PIPELINES, "Those that are measured."
@@ -88,7 +89,7 @@ def main(argv):
         "flags": {
             flag.name: flag.value
             for flag in (
-                *(_DATA_DIR, _IMAGES, _SIZE, _BATCH_SIZE, _STEPS),
+                *(_DATA_DIR, _IMAGES, _SIZE, _BATCH_SIZE, _SECONDS),
                 _REPETITIONS,
             )
         },
@@ -140,30 +141,32 @@ def make_images(folder):
 def measure(data_dir, records_dir, augmentation):
     """Images a second of each turn, by pipeline."""
     full = augmentation == "full"
-    streams = {}
+    pipelines = {}
     for name in _PIPELINES.value:
         if name in ("folder", "records"):
             source = records_dir if name == "records" else data_dir
-            batches = own(f"image{name}", source, full)
+            pipelines[name] = own(f"image{name}", source, full)
         else:
-            batches = peer(name, data_dir, full)
-        streams[name] = iter(batches)
-        next(streams[name])  # Builds it.
-    found = {name: [] for name in streams}
+            pipelines[name] = peer(name, data_dir, full)
+    found = {name: [] for name in pipelines}
     for _ in range(_REPETITIONS.value):
-        for name, stream in streams.items():
-            found[name].append(images_a_second(stream))
+        for name, batches in pipelines.items():
+            found[name].append(images_a_second(batches))
     return found
 
 
-def images_a_second(stream):
-    # What was made while the others had their turns.
-    for _ in range(2):
+def images_a_second(batches):
+    """Of a stream of its own, that no other one works beside."""
+    stream = iter(batches)
+    # Until all of its stages are at work.
+    for _ in range(_WARM_UP):
         next(stream)
-    start = time.perf_counter()
-    for _ in range(_STEPS.value):
+    start, count, seconds = time.perf_counter(), 0, 0.0
+    while seconds < _SECONDS.value or not count:
         next(stream)
-    return _STEPS.value * _BATCH_SIZE.value / (time.perf_counter() - start)
+        count += 1
+        seconds = time.perf_counter() - start
+    return count * _BATCH_SIZE.value / seconds
 
 
 def own(dataset, source, full):

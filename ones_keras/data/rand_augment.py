@@ -5,7 +5,7 @@ import math
 
 import tensorflow as tf
 
-from ones_keras.data.color_tables import COLOR_TABLES, LUMA, look_up
+from ones_keras.data.color_operations import COLOR_OPERATIONS
 
 # What a magnitude of 10 is.
 _DEGREES = 30.0
@@ -90,38 +90,31 @@ def check_rand_augment(num_ops, magnitude):
         )
 
 
-def _table(name):
+def _color(name):
     def operation(image, level, draws):
-        return look_up(COLOR_TABLES[name](image, level), image)
+        return _values(COLOR_OPERATIONS[name](image, level))
 
     return operation
 
 
-def _saturation(image, level, draws):
-    image = tf.cast(image, "float32")
-    grey = tf.tensordot(image, tf.constant(LUMA), 1)[..., None]
-    return _blend(grey, image, 1.8 * level + 0.1)
+def _values(image):
+    return tf.cast(tf.clip_by_value(image, 0, 255), "uint8")
 
 
 def _sharpness(image, level, draws):
-    image = tf.cast(image, "float32")
+    values = tf.cast(image, "float32")
     kernel = tf.constant([[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]])
     smooth = tf.nn.depthwise_conv2d(
-        image[None],
+        values[None],
         tf.tile(kernel[..., None, None] / 13, (1, 1, 3, 1)),
         strides=(1, 1, 1, 1),
         padding="VALID",
     )[0]
     # The outermost pixels have no neighbours to be smoothed with.
-    sharp = _blend(smooth, image[1:-1, 1:-1], 1.8 * level + 0.1)
-    image = tf.cast(image, "uint8")
+    factor = 1.8 * level + 0.1
+    sharp = _values(smooth + factor * (values[1:-1, 1:-1] - smooth))
     rows = tf.concat([image[1:-1, :1], sharp, image[1:-1, -1:]], axis=1)
     return tf.concat([image[:1], rows, image[-1:]], axis=0)
-
-
-def _blend(other, image, factor):
-    blended = other + factor * (image - other)
-    return tf.cast(tf.clip_by_value(blended, 0, 255), "uint8")
 
 
 def _rotation(image, level, draws):
@@ -185,8 +178,7 @@ def _cutout(image, level, draws):
 
 
 OPERATIONS = {
-    **{name: _table(name) for name in COLOR_TABLES},
-    "saturation": _saturation,
+    **{name: _color(name) for name in COLOR_OPERATIONS},
     "sharpness": _sharpness,
     "rotation": _rotation,
     "shear_x": _shear_x,

@@ -13,7 +13,7 @@ def test_rates_in_turns(run_tool, tmp_path):
         "--images=16",
         "--image_size=32",
         "--batch_size=4",
-        "--steps=1",
+        "--seconds=0",
         "--repetitions=2",
         "--pipeline=folder",
         "--pipeline=records",
