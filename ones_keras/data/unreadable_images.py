@@ -54,7 +54,12 @@ class UnreadableImages:
 
     def _note(self, name, source):
         name = name.decode(errors="replace")
-        return name in self.reasons or not self.is_readable(name, source)
+        if name not in self.reasons:
+            return not self.is_readable(name, source)
+        # Batches are made side by side, and the one that met it first may be
+        # one that nobody takes.
+        self._check_limit()
+        return True
 
     def _refuse(self, source):
         raise ValueError(
@@ -69,6 +74,9 @@ class UnreadableImages:
             reason,
             len(self.reasons),
         )
+        self._check_limit()
+
+    def _check_limit(self):
         if len(self.reasons) > self.limit:
             raise ValueError(
                 f"More than {self.limit} images cannot be decoded "
