@@ -32,6 +32,9 @@ def decoded_batches(sources, decode, unreadable, replace):
         many those are.
     """
 
+    # Traced once, and not wherever it stands below.
+    decode = tf.function(decode)
+
     def decoded(batch):
         size = _size(batch, replace)
         entries = tf.data.Dataset.from_tensor_slices(batch)
