@@ -49,17 +49,24 @@ def dry_run(settings, models, inputs, trainings):
 def dry_run_study(settings, teacher, batches):
     """`dry_run` of a teacher and the students of a comparison."""
     student = ones_keras.gather(teacher, method="random")
-    seeds = len(settings.seeds)
-    trainings = {
-        "teacher": ("Teacher", None, settings.teacher_steps, seeds),
-        "dense": ("Student", None, settings.teacher_steps, seeds),
-        "students": (
-            "Student",
-            "Teacher",
-            settings.student_steps,
-            seeds * len(settings.methods),
-        ),
-    }
+    seeds, students = len(settings.seeds), len(settings.methods)
+    steps, trainings = settings.teacher_steps, {}
+    if getattr(settings, "teacher", ""):
+        steps = settings.student_steps  # One that is given is not trained.
+    else:
+        trainings["teacher"] = ("Teacher", None, steps, seeds)
+    trainings["dense"] = ("Student", None, steps, seeds)
+    if getattr(settings, "ablation", False):
+        # Each without distillation and with the hard one, and no gathering.
+        students = 3 * students + ("distill" not in settings.methods)
+        longer = settings.teacher_steps + settings.student_steps
+        trainings["dense, longer"] = ("Student", None, longer, seeds)
+    trainings["students"] = (
+        "Student",
+        "Teacher",
+        settings.student_steps,
+        seeds * students,
+    )
     dry_run(
         settings,
         {"Teacher": teacher, "Student": student},

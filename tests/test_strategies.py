@@ -103,3 +103,11 @@ def test_tokens_stay_on_their_device():
     found = Script("compiled_collectives").result()
     assert found.pop("all-reduce") > 0
     assert not any(found.values())
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution is of JAX")
+def test_experts_and_batch_on_one_axis():
+    from ones_keras.layers.dispatch.mesh import Mesh
+
+    with pytest.raises(ValueError, match="'batch' for both"):
+        Mesh(None, "batch", "batch", num_experts=4)

@@ -56,6 +56,16 @@ def test_nothing_is_started(
         assert "12 x 3000 steps of 128 examples" in printed
 
 
+def test_trainings_of_an_ablation(import_recipe, run_recipe, tmp_path):
+    recipe = import_recipe("imagenet_ones")
+    output = f"--output_dir={tmp_path / 'out'}"
+    printed = run_recipe(recipe, "--config=ablation", output, "--dry_run")
+    printed = " ".join(printed.replace("│", " ").split())
+    assert "dense, longer 1 x 6000 steps" in printed
+    # svd, without distillation, with the hard one; and no gathering.
+    assert "students 4 x 3000 steps" in printed
+
+
 def test_bad_input_is_refused_as_ever(import_recipe, run_recipe, tmp_path):
     with pytest.raises(SystemExit, match="svd_ratio=2"):
         run_recipe(import_recipe("imagenet_ones"), "--svd_ratio=2", "--dry_run")

@@ -38,6 +38,12 @@ class Mesh(OneDevice):
         self._mesh = mesh
         self._batch_axis = batch_axis
         self._expert_axis = expert_axis
+        if expert_axis == batch_axis:
+            raise ValueError(
+                "The experts must be spread over another axis of the mesh than "
+                "the batch: each device has to see all experts of its tokens. "
+                f"Received: {expert_axis!r} for both."
+            )
         if expert_axis and num_experts % mesh.shape[expert_axis]:
             raise ValueError(
                 "The experts must be a multiple of the devices that they are "
