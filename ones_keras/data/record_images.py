@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ones_keras.data.encoded_images import EncodedImages
+from ones_keras.data.permuted import permuted
 
 # Files are read so many together that there is as much to shuffle.
 _SHUFFLED = 4096
@@ -159,17 +160,8 @@ class _Groups:
 
 
 def _shuffle(index, size, seeds):
-    """Where an entry of so many goes: a permutation by the seeds."""
-    size = tf.cast(size, "int64")
     seeds = tf.stack([tf.cast(seed, "int64") for seed in seeds])
-    # The operation wants two entries at least.
-    shuffled = tf.raw_ops.RandomIndexShuffle(
-        index=index,
-        seed=seeds,
-        max_index=tf.maximum(size - 1, 1),
-        rounds=24,
-    )
-    return tf.where(size > 1, shuffled, 0)
+    return permuted(index, size, seeds)
 
 
 def _records(files, starts, counts, files_at_once=1):
