@@ -1,5 +1,7 @@
 """The images that could not be decoded, counted and named."""
 
+import threading
+
 import tensorflow as tf
 from absl import logging
 
@@ -24,6 +26,7 @@ class UnreadableImages:
         self.limit = limit
         self.reasons = {}
         self._read = read
+        self._lock = threading.Lock()
 
     def is_readable(self, name, source):
         """Decodes an image, and counts it if that cannot be done."""
@@ -67,13 +70,16 @@ class UnreadableImages:
         )
 
     def _count(self, name, reason):
-        self.reasons[name] = reason
-        logging.warning(
-            "Skipped %s, which cannot be decoded: %s (%d until now).",
-            name,
-            reason,
-            len(self.reasons),
-        )
+        # Batches that are made side by side may meet the same image at once.
+        with self._lock:
+            if name not in self.reasons:
+                self.reasons[name] = reason
+                logging.warning(
+                    "Skipped %s, which cannot be decoded: %s (%d until now).",
+                    name,
+                    reason,
+                    len(self.reasons),
+                )
         self._check_limit()
 
     def _check_limit(self):
