@@ -54,7 +54,7 @@ def main(argv):
         settings, given = read_settings(TextSettings, CONFIGS)
         check_vocabulary_flags(settings, given)
         check_output_path(settings)
-        choose_backend()
+        choose_backend(settings)
         from seed_record import load_seed
         from text_study import load_vocabulary, rehearse
 

@@ -22,6 +22,7 @@ goes on where it was.
 
 import dataclasses
 
+import devices
 from absl import app
 from fine_tune_seeds import fine_tune_seeds
 from fine_tuning_settings import HELP, FineTuningSettings
@@ -100,7 +101,12 @@ def prepare(settings):
         )
 
     def batches(start_step, seed):
-        found = images.train(settings.batch_size, seed, start_step)
+        found = images.train(
+            settings.batch_size,
+            seed,
+            start_step,
+            part=devices.strategy().part,
+        )
         return labelled(found, images, settings, seed, start_step)
 
     return images, make_model, batches

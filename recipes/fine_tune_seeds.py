@@ -49,7 +49,7 @@ def fine_tune_seeds(
     try:
         settings, _ = read_settings(settings_class, configs)
         check_output_path(settings)
-        choose_backend(keras_home(settings))
+        choose_backend(settings, keras_home(settings))
         from seed_file import (
             backup,
             load_results,

@@ -1,5 +1,6 @@
 """Training a trained model on a task, and what several seeds found."""
 
+import devices
 import numpy as np
 from last_loss import LastLoss
 from optimization import make_optimizer
@@ -12,27 +13,28 @@ def fit(model, batches, loss, settings, backup, progress):
     Args:
         model: `keras.Model`.
         batches: callable, given a number of steps, that returns the endless
-            dataset after them.
+            dataset after them, of the host's own part.
         loss: as in `keras.Model.compile`.
         settings: `FineTuningSettings`.
         backup: callable, as in `train_in_stretches`.
         progress: callable, given the steps done and, at the end, the loss.
     """
-    model.compile(
-        optimizer=make_optimizer(
-            settings, settings.steps, settings.learning_rate, model
-        ),
-        loss=loss,
-    )
-    train_in_stretches(
-        model,
-        batches,
-        steps=settings.steps,
-        evaluations=1,
-        watch=LastLoss(),
-        backup=backup,
-        progress=progress,
-    )
+    with devices.strategy().spread(model) as spread:
+        spread.compile(
+            optimizer=make_optimizer(
+                settings, settings.steps, settings.learning_rate, spread
+            ),
+            loss=loss,
+        )
+        train_in_stretches(
+            spread,
+            batches,
+            steps=settings.steps,
+            evaluations=1,
+            watch=LastLoss(),
+            backup=backup,
+            progress=progress,
+        )
 
 
 def predict(model, batches):

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import time
 
+import devices
 import keras
 import numpy as np
 import results_file
@@ -288,6 +289,8 @@ class SeedRuns:
             **gathering,
         }
         self.folder.save(job, record, model)
+        # What several hosts have found may differ in its last bits.
+        devices.share_file(self.folder.model_path(job))
 
     def _test(self):
         """Open the test split for the models that have no result on it."""

@@ -52,7 +52,7 @@ def main(argv):
     try:
         settings, _ = read_settings(StudySettings, CONFIGS)
         check_output_path(settings)
-        choose_backend(keras_home(settings))
+        choose_backend(settings, keras_home(settings))
         images = load_images(settings, settings.image_size or None)
         from gathering_runs import SeedFolder, identity, list_jobs, rehearse
         from image_study import check_patches

@@ -21,6 +21,7 @@ training is backed up every five minutes (`--backup_minutes`) and at SIGTERM.
 import dataclasses
 import pathlib
 
+import devices
 from absl import app, flags
 from fine_tune_seeds import fine_tune_seeds
 from launch import define_flags
@@ -101,8 +102,10 @@ def prepare(settings):
     )
 
     def batches(start_step, seed):
-        return splits["train"].training_batches(
-            settings.batch_size, seed, start_step
+        return devices.strategy().own_part(
+            splits["train"].training_batches(
+                settings.batch_size, seed, start_step
+            )
         )
 
     return splits, make_model, batches

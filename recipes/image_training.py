@@ -1,5 +1,6 @@
 """Training one image classifier, with or without a teacher."""
 
+import devices
 import keras
 import numpy as np
 import tensorflow as tf
@@ -28,29 +29,39 @@ def train(
     Returns:
         The best validation accuracy.
     """
-    model.compile(
-        optimizer=make_optimizer(settings, steps, learning_rate, model),
-        loss=loss_of(settings),
-        metrics=["accuracy"],
+    strategy, size = devices.strategy(), settings.evaluation_batch_size
+    validation = strategy.evaluation_batches(
+        labelled(images.validation(size), images, settings), size
     )
-    return train_in_stretches(
-        model,
-        lambda done: labelled(
-            images.train(settings.batch_size, seed, start_step=done),
-            images,
-            settings,
-            seed=seed,
-            start_step=done,
-        ),
-        labelled(
-            images.validation(settings.evaluation_batch_size), images, settings
-        ),
-        steps=steps,
-        evaluations=min(settings.evaluations, steps),
-        watch=KeepBest(),
-        backup=backup,
-        progress=progress,
-    )
+    with strategy.spread(model) as spread:
+        spread.compile(
+            optimizer=make_optimizer(settings, steps, learning_rate, spread),
+            loss=loss_of(settings),
+            metrics=None,
+            # Of examples that fill up the last batch the weights are zero.
+            weighted_metrics=["accuracy"],
+        )
+        return train_in_stretches(
+            spread,
+            lambda done: labelled(
+                images.train(
+                    settings.batch_size,
+                    seed,
+                    start_step=done,
+                    part=strategy.part,
+                ),
+                images,
+                settings,
+                seed=seed,
+                start_step=done,
+            ),
+            validation,
+            steps=steps,
+            evaluations=min(settings.evaluations, steps),
+            watch=KeepBest(),
+            backup=backup,
+            progress=progress,
+        )
 
 
 def predict_logits(model, batches):

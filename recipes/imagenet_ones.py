@@ -93,7 +93,7 @@ def main(argv):
         settings, given = read_settings(ImageSettings, CONFIGS)
         check_teacher_flags(settings, given)
         check_output_path(settings)
-        choose_backend(keras_home(settings))
+        choose_backend(settings, keras_home(settings))
         images = load_images(settings, settings.image_size or None)
         from image_study import rehearse
         from seed_record import load_seed

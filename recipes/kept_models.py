@@ -5,6 +5,7 @@ import shutil
 import zipfile
 
 import keras
+from devices import share_file
 from results_file import read_results, unreadable, write_results
 
 from ones_keras.training import TrainingBackup
@@ -99,6 +100,8 @@ class KeptModels:
     def keep_gathered(self, name, student, report):
         """Write a student as gathered, and then that it is."""
         self._keep("gathering", name, report, student)
+        # What several hosts have found may differ in its last bits.
+        share_file(self._gathered_path(name))
 
     def tuned(self, name):
         """What fine-tuning found, a dict, or `None`."""

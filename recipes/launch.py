@@ -16,6 +16,7 @@ import signal
 import sys
 
 from absl import flags
+from devices import choose_devices, define_device_flags, own_copy
 
 FLAGS = flags.FLAGS
 KERAS_DATASETS = ("fashion_mnist", "cifar10", "cifar100")
@@ -49,6 +50,7 @@ def define_flags(settings_class, descriptions, configs):
         "Slower operations whose results are the same bits each time, on one "
         "device.",
     )
+    define_device_flags()
     for field in dataclasses.fields(settings_class):
         define = {
             str: flags.DEFINE_string,
@@ -89,8 +91,8 @@ def read_settings(settings_class, configs):
     return settings, given
 
 
-def choose_backend(keras_home=None):
-    """Set what Keras reads when it is imported: backend and data folder."""
+def choose_backend(settings, keras_home=None):
+    """Set what Keras reads when it is imported, and then the devices."""
     # Every model is traced anew, of which TensorFlow warns at length.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     # JAX says of each kind of device that it is not there.
@@ -107,6 +109,7 @@ def choose_backend(keras_home=None):
         os.environ["KERAS_HOME"] = keras_home
     if FLAGS.deterministic:
         _make_deterministic()
+    choose_devices(settings, output_path())
 
 
 def _make_deterministic():
@@ -129,18 +132,22 @@ def exit_when_stopped():
     """Ends the process with a message where a training says why it stopped.
 
     SIGTERM does so too, at any other moment, and data that turn out to be
-    damaged.
+    damaged. Several hosts are stopped by their `TrainingBackup` alone, all at
+    the same step.
     """
     import tensorflow as tf
 
     from ones_keras.training import TrainingStopped
+    from ones_keras.training.hosts import num_hosts
 
     def stop(number, frame):
         raise TrainingStopped(
             "Stopped by SIGTERM. The same command line goes on from here."
         )
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = None
+    if num_hosts() == 1:
+        before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except TrainingStopped as stopped:
@@ -152,7 +159,8 @@ def exit_when_stopped():
             raise
         sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {said[1]}")
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def keras_home(settings):
@@ -182,6 +190,8 @@ def load_images(settings, image_size=None):
 
 
 def output_path():
+    if own_copy():
+        return own_copy()
     recipe = pathlib.Path(sys.argv[0]).stem
     return pathlib.Path(FLAGS.output_dir or f"runs/{recipe}/{FLAGS.config}")
 

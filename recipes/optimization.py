@@ -5,6 +5,7 @@ import numpy as np
 
 import ones_keras
 from ones_keras.training.is_bias import is_bias
+from ones_keras.training.local_value import local_value
 
 
 def make_optimizer(settings, steps, learning_rate, model):
@@ -23,22 +24,21 @@ def make_optimizer(settings, steps, learning_rate, model):
         int(steps * settings.warmup_share),
         settings.final_learning_rate,
     )
-    if settings.optimizer == "lamb":
-        return ones_keras.training.Lamb(
-            schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
-        )
     options = {
         "weight_decay": settings.weight_decay,
         "global_clipnorm": 1.0,
     }
-    if settings.optimizer == "sgd":
+    if settings.optimizer == "lamb":
+        optimizer = ones_keras.training.Lamb(schedule, **options)
+    elif settings.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(schedule, momentum=0.9, **options)
     else:
         optimizer = keras.optimizers.AdamW(schedule, **options)
-    optimizer.exclude_from_weight_decay(
-        var_list=[v for v in model.trainable_variables if is_bias(v)]
-    )
-    return optimizer
+    if settings.optimizer != "lamb":  # Which sees to that by itself.
+        optimizer.exclude_from_weight_decay(
+            var_list=[v for v in model.trainable_variables if is_bias(v)]
+        )
+    return ones_keras.training.clip_whole_gradient(optimizer)
 
 
 def forget_optimizer(model):
@@ -68,7 +68,8 @@ class KeepBest(keras.callbacks.Callback):
         found = float(logs[self.monitor])
         if self.best is None or self.sign * (found - self.best) > 0:
             self.best = found
-            self.weights = [np.array(w) for w in self.model.get_weights()]
+            weights = map(local_value, self.model.weights)
+            self.weights = [np.array(weight) for weight in weights]
 
     def get_state(self):
         """As a `TrainingBackup` wants it."""

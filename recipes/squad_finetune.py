@@ -22,6 +22,7 @@ import dataclasses
 import json
 import math
 
+import devices
 from absl import app, flags
 from fine_tune_seeds import fine_tune_seeds
 from launch import define_flags
@@ -108,7 +109,9 @@ def prepare(settings):
     examples = ArrayExamples(data[0].x, data[0].labels)
 
     def batches(start_step, seed):
-        return examples.training_batches(settings.batch_size, seed, start_step)
+        return devices.strategy().own_part(
+            examples.training_batches(settings.batch_size, seed, start_step)
+        )
 
     return data, make_model, batches
 

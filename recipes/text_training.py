@@ -1,5 +1,6 @@
 """Training one text model, with or without a teacher."""
 
+import devices
 import keras
 import numpy as np
 from optimization import KeepBest, make_optimizer
@@ -40,37 +41,49 @@ def pretrain(
         The lowest validation loss of the masked language model, in nats a
         masked token.
     """
-    model.compile(
-        optimizer=make_optimizer(settings, steps, learning_rate, model),
-        # Of places without a mask there is no loss, nor a share in the mean.
-        loss={
-            name: keras.losses.SparseCategoricalCrossentropy(
-                from_logits=True, reduction="mean_with_sample_weight"
-            )
-            for name in OUTPUTS
-        },
-        weighted_metrics={
-            name: [
-                keras.metrics.SparseCategoricalCrossentropy(
-                    "nats", from_logits=True
+    strategy = devices.strategy()
+    length, size = settings.sequence_length, settings.evaluation_batch_size
+    validation = strategy.evaluation_batches(
+        corpus.validation(tokenizer, size, length), size
+    )
+    with strategy.spread(model) as spread:
+        spread.compile(
+            optimizer=make_optimizer(settings, steps, learning_rate, spread),
+            # Of places without a mask there is no loss, nor a share in the
+            # mean.
+            loss={
+                name: keras.losses.SparseCategoricalCrossentropy(
+                    from_logits=True, reduction="mean_with_sample_weight"
                 )
-            ]
-            for name in OUTPUTS
-        },
-    )
-    size = settings.sequence_length
-    return train_in_stretches(
-        model,
-        lambda done: corpus.train(
-            tokenizer, settings.batch_size, size, seed, start_step=done
-        ),
-        corpus.validation(tokenizer, settings.evaluation_batch_size, size),
-        steps=steps,
-        evaluations=settings.evaluations,
-        watch=KeepBest("val_masked_lm_nats", -1),
-        backup=backup,
-        progress=progress,
-    )
+                for name in OUTPUTS
+            },
+            weighted_metrics={
+                name: [
+                    keras.metrics.SparseCategoricalCrossentropy(
+                        "nats", from_logits=True
+                    )
+                ]
+                for name in OUTPUTS
+            },
+        )
+        return train_in_stretches(
+            spread,
+            lambda done: strategy.own_part(
+                corpus.train(
+                    tokenizer,
+                    settings.batch_size,
+                    length,
+                    seed,
+                    start_step=done,
+                )
+            ),
+            validation,
+            steps=steps,
+            evaluations=settings.evaluations,
+            watch=KeepBest("val_masked_lm_nats", -1),
+            backup=backup,
+            progress=progress,
+        )
 
 
 def fine_tune(model, train, validation, settings, *, seed, backup, progress):
@@ -87,26 +100,31 @@ def fine_tune(model, train, validation, settings, *, seed, backup, progress):
     Returns:
         The best validation accuracy.
     """
-    steps = settings.fine_tune_steps
-    model.compile(
-        optimizer=make_optimizer(
-            settings, steps, settings.fine_tune_learning_rate, model
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    return train_in_stretches(
-        model,
-        lambda done: train.training_batches(
-            settings.fine_tune_batch_size, seed, start_step=done
-        ),
-        validation.batches(settings.evaluation_batch_size),
-        steps=steps,
-        evaluations=settings.evaluations,
-        watch=KeepBest(),
-        backup=backup,
-        progress=progress,
-    )
+    steps, strategy = settings.fine_tune_steps, devices.strategy()
+    size = settings.evaluation_batch_size
+    with strategy.spread(model) as spread:
+        spread.compile(
+            optimizer=make_optimizer(
+                settings, steps, settings.fine_tune_learning_rate, spread
+            ),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=None,
+            weighted_metrics=["accuracy"],
+        )
+        return train_in_stretches(
+            spread,
+            lambda done: strategy.own_part(
+                train.training_batches(
+                    settings.fine_tune_batch_size, seed, start_step=done
+                )
+            ),
+            strategy.evaluation_batches(validation.batches(size), size),
+            steps=steps,
+            evaluations=settings.evaluations,
+            watch=KeepBest(),
+            backup=backup,
+            progress=progress,
+        )
 
 
 def masked_lm_scores(model, batches, teacher=None):

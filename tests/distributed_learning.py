@@ -9,7 +9,6 @@ the weights as JSON:
 port and the number of a process it is one of two that share the work.
 """
 
-import contextlib
 import json
 import os
 import sys
@@ -30,8 +29,11 @@ import ones_keras  # noqa: E402
 BATCH, STEPS = 16, 3
 
 
-def scope():
-    """Sets the strategy up; returns what models are made in."""
+def learn():
+    rng = np.random.default_rng(0)
+    count = STEPS * BATCH
+    x = rng.uniform(0, 255, (count, 8, 8, 1)).astype("float32")
+    y = rng.integers(0, 10, count).astype("int32")
     if STRATEGY == "mirrored":
         import tensorflow as tf
 
@@ -39,80 +41,63 @@ def scope():
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * DEVICES
         )
-        names = [f"CPU:{number}" for number in range(DEVICES)]
-        return tf.distribute.MirroredStrategy(names).scope()
-    if STRATEGY == "data_parallel":
-        keras.distribution.set_distribution(
-            keras.distribution.DataParallel(auto_shard_dataset=False)
-        )
-    elif STRATEGY == "expert_parallel":
-        mesh = keras.distribution.DeviceMesh(
-            (DEVICES // 2, 2), ("batch", "experts")
-        )
-        layouts = keras.distribution.LayoutMap(mesh)
-        for name, rank in (("kernel", 3), ("bias", 2)):
-            axes = ("experts", *[None] * (rank - 1))
-            layouts[f".*feed_forward/(up|down)_{name}"] = axes
-        keras.distribution.set_distribution(
-            keras.distribution.ModelParallel(
-                layout_map=layouts,
-                batch_dim_name="batch",
-                auto_shard_dataset=False,
-            )
-        )
-    return contextlib.nullcontext()
+    strategy = ones_keras.training.choose_strategy(STRATEGY)
+    assert strategy.num_devices == DEVICES
+    keras.utils.set_random_seed(0)
+    # Each device has a capacity and noise of its own.
+    teacher = ones_keras.models.ViTImageClassifier.from_preset(
+        "widenet_vit_tiny",
+        num_classes=10,
+        num_layers=2,
+        router_noise=0,
+        capacity_factor=None,
+        load_balance=0.5,
+    )
+    # Experts that are not used alike, so that their balance counts.
+    router = teacher.get_layer("feed_forward").router_kernel
+    router.assign(3 * keras.ops.convert_to_tensor(router))
+    found = [fit(strategy, teacher, teacher, x, y)]
+    student = ones_keras.gather(teacher, method="average", verbose=False)
+    distiller = ones_keras.Distiller(teacher, student)
+    return [*found, fit(strategy, distiller, student, x, y)]
 
 
-def learn():
-    rng = np.random.default_rng(0)
-    x = rng.uniform(0, 255, (STEPS * BATCH, 8, 8, 1)).astype("float32")
-    y = rng.integers(0, 10, STEPS * BATCH).astype("int32")
-    found = []
-    with scope():
-        keras.utils.set_random_seed(0)
-        # Each device has a capacity and noise of its own.
-        teacher = ones_keras.models.ViTImageClassifier.from_preset(
-            "widenet_vit_tiny",
-            num_classes=10,
-            num_layers=2,
-            router_noise=0,
-            capacity_factor=None,
-            load_balance=0.5,
-        )
-        # Experts that are not used alike, so that their balance counts.
-        router = teacher.get_layer("feed_forward").router_kernel
-        router.assign(3 * keras.ops.convert_to_tensor(router))
-        found.append(fit(teacher, teacher, x, y))
-        if STRATEGY == "expert_parallel":
-            bank = teacher.get_layer("feed_forward").up_kernel.value
-            # Two of the four experts a device.
-            assert bank.addressable_shards[0].data.shape[0] == 2
-        student = ones_keras.gather(teacher, method="average", verbose=False)
-        distiller = ones_keras.Distiller(teacher, student)
-        found.append(fit(distiller, student, x, y))
-    return found
-
-
-def fit(model, trained, x, y):
+def fit(strategy, model, trained, x, y):
     import tensorflow as tf
 
-    model.compile(
-        keras.optimizers.SGD(0.02, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    batch = BATCH // PROCESSES
-    if PROCESSES > 1:
-        # A process is given its own part of each batch.
-        part = int(sys.argv[4])
-        x, y = (
-            np.concatenate(np.split(values, STEPS * PROCESSES)[part::PROCESSES])
-            for values in (x, y)
+    examples = tf.data.Dataset.from_tensor_slices((x, y))
+    # The last one has five.
+    validation = examples.take(BATCH + 5).batch(BATCH)
+    with strategy.spread(model) as spread:
+        spread.compile(
+            ones_keras.training.clip_whole_gradient(
+                keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.5)
+            ),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            weighted_metrics=[
+                keras.metrics.SparseCategoricalCrossentropy(
+                    "nats", from_logits=True
+                )
+            ],
         )
-    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch)
-    history = model.fit(data, epochs=2, shuffle=False, verbose=0)
+        history = spread.fit(
+            strategy.own_part(examples.batch(BATCH, drop_remainder=True)),
+            epochs=2,
+            validation_data=strategy.evaluation_batches(validation, BATCH),
+            shuffle=False,
+            verbose=0,
+        ).history
+        if STRATEGY == "expert_parallel" and model is trained:
+            bank = spread.get_layer("feed_forward").up_kernel.value
+            # The four experts are on the devices of each process.
+            own = 4 * PROCESSES // DEVICES or 1
+            assert bank.addressable_shards[0].data.shape[0] == own
+    # Of the last batch the loss is by the size that it was filled up to.
+    del history["val_loss"], history["val_accuracy"]
+    history.pop("val_main_loss", None)
     return {
-        "history": history.history,
+        "history": history,
         "weights": [
             keras.ops.convert_to_numpy(weight).tolist()
             for weight in trained.trainable_variables

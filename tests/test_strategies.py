@@ -87,8 +87,9 @@ def test_eight_devices(strategy):
 
 @pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution is of JAX")
 def test_two_processes(unused_port):
+    """Each has all experts, on its two devices."""
     processes = [
-        learning("data_parallel", 4, unused_port, number) for number in (0, 1)
+        learning("expert_parallel", 4, unused_port, number) for number in (0, 1)
     ]
     for found in [process.result() for process in processes]:
         compare(found, alone())

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ones_keras.data.epoch_order import epoch_order
+from ones_keras.data.own_part import own_part
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class ArrayImages:
     def __len__(self):
         return len(self.labels)
 
-    def training_batches(self, batch_size, seed, start_step):
+    def training_batches(self, batch_size, seed, start_step, part=(0, 1)):
         """Returns the endless shuffled, augmented batches of a run."""
         images, labels = self._tensors()
 
@@ -50,7 +51,8 @@ class ArrayImages:
             x = tf.cast(tf.gather(images, indices), "float32")
             if self.augment is not None:
                 x = self.augment(x, tf.stack([tf.cast(seed, "int64"), step]))
-            return self._resize(x), tf.gather(labels, indices)
+            # Augmented all together: its seed is that of the whole batch.
+            return own_part((self._resize(x), tf.gather(labels, indices)), part)
 
         steps = tf.data.Dataset.counter(start_step)
         return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE)

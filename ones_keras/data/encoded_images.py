@@ -9,6 +9,7 @@ from ones_keras.data.decode_image import (
     decode_random_crop,
 )
 from ones_keras.data.decoded_batches import decoded_batches
+from ones_keras.data.own_part import own_part
 from ones_keras.data.unreadable_images import UnreadableImages
 
 
@@ -44,7 +45,7 @@ class EncodedImages:
         """The `UnreadableImages` that were met until now."""
         return UnreadableImages(self.max_unreadable, self.read)
 
-    def training_batches(self, batch_size, seed, start_step):
+    def training_batches(self, batch_size, seed, start_step, part=(0, 1)):
         """Returns the endless shuffled, augmented batches of a run."""
 
         def decode(entry):
@@ -59,8 +60,9 @@ class EncodedImages:
                 image = tf.cast(self.augment(image, own_seed), "float32")
             return tf.ensure_shape(image, (*self.image_size, 3)), entry["label"]
 
+        sources = self.training_sources(batch_size, seed, start_step)
         batches = decoded_batches(
-            self.training_sources(batch_size, seed, start_step),
+            sources.map(lambda batch: own_part(batch, part)),
             decode,
             self.unreadable,
             replace=True,

@@ -26,7 +26,7 @@ class ImageDataset:
         image_shape: tuple of int. `(height, width, channels)`.
         train_split: a split such as `ArrayImages`, `FileImages` or
             `RecordImages`: an object with `len()`, `training_batches(
-            batch_size, seed, start_step)` and `batches(batch_size)`.
+            batch_size, seed, start_step, part)` and `batches(batch_size)`.
         validation_split: a split. For choices made while training.
         test_split: a split. To be looked at once, at the end.
 
@@ -57,7 +57,7 @@ class ImageDataset:
     def num_classes(self):
         return len(self.class_names)
 
-    def train(self, batch_size, seed=0, start_step=0, steps=None):
+    def train(self, batch_size, seed=0, start_step=0, steps=None, part=(0, 1)):
         """Returns shuffled, augmented batches as a function of seed and step.
 
         Batch number n depends on `(seed, n)` alone, so a run taken up at
@@ -75,6 +75,8 @@ class ImageDataset:
             start_step: int. Number of the first batch. Defaults to `0`.
             steps: int or `None`. How many batches to give; `None` never ends.
                 Defaults to `None`.
+            part: pair of ints. Which part of each batch to give, and of how
+                many, as several hosts feed them. Defaults to `(0, 1)`, all.
 
         Returns:
             A `tf.data.Dataset` of `(images, labels)`.
@@ -92,8 +94,15 @@ class ImageDataset:
                 "`start_step` must not be negative. "
                 f"Received: `start_step={start_step}`."
             )
+        number, parts = part
+        if not 0 <= number < parts or batch_size % parts:
+            raise ValueError(
+                "`part` must be the number of a part, from 0 on, and that of "
+                "all parts, of which `batch_size` is a multiple. Received: "
+                f"`part={part}`, `batch_size={batch_size}`."
+            )
         batches = self.train_split.training_batches(
-            batch_size, seed, start_step
+            batch_size, seed, start_step, part
         )
         if steps is not None:
             check_positive_int("steps", steps)

@@ -110,6 +110,12 @@ class Distiller(Trainer, keras.Model):
         super().__init__(name=name, dtype=student.dtype_policy, autocast=False)
         self.student = student
         self.alpha = alpha
+        self._evaluating = False
+        self._options = {
+            "temperature": temperature,
+            "distillation": distillation,
+            "outputs": outputs,
+        }
         self.teacher_signal = TeacherSignal(teacher)
         # By these Keras names losses and metrics; only functional models
         # have them.
@@ -133,6 +139,20 @@ class Distiller(Trainer, keras.Model):
     def __dir__(self):
         # Keras' saving walks `dir()`: the teacher is not to be found there.
         return [name for name in super().__dir__() if name != "teacher"]
+
+    def remade(self, teacher, student):
+        """Returns the same distillation of other models.
+
+        Such as copies of these on several devices.
+
+        Args:
+            teacher: `keras.Model`.
+            student: `keras.Model`.
+
+        Returns:
+            A `Distiller` that is not compiled.
+        """
+        return Distiller(teacher, student, self.alpha, **self._options)
 
     def call(self, inputs, training=None):
         return self.student(inputs, training=training)
@@ -181,6 +201,20 @@ class Distiller(Trainer, keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         labels = y.labels if isinstance(y, Lesson) else y
         return super().compute_metrics(x, labels, y_pred, sample_weight)
+
+    def evaluate(self, *args, **kwargs):
+        """Evaluates the student, as `student.evaluate`."""
+        self._evaluating = True
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self._evaluating = False
+
+    def get_metrics_result(self):
+        # Keras prefers this to what the last step has returned, which of
+        # several replicas is a mean of theirs, where the names are the same.
+        logs = super().get_metrics_result()
+        return self._student_logs(logs) if self._evaluating else logs
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Saves the student, as `student.save`."""

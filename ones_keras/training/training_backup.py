@@ -14,6 +14,13 @@ import keras
 import numpy as np
 
 from ones_keras.training.device_generators import device_generators
+from ones_keras.training.hosts import (
+    from_first_host,
+    host_id,
+    num_hosts,
+    stop_together,
+)
+from ones_keras.training.local_value import local_value
 from ones_keras.training.training_stopped import TrainingStopped
 from ones_keras.validation import check_positive_int
 from ones_keras.write_aside import write_aside
@@ -37,6 +44,9 @@ class TrainingBackup(keras.callbacks.Callback):
     `TrainingBackup` is a context manager around `fit`. On entering it restores
     the latest backup that can be read, or makes the first one. Within, it
     watches for SIGTERM, upon which the training is backed up and stopped.
+
+    Of several hosts the first one writes, and reads for all of them; what one
+    is sent stops all at the same step.
 
     Args:
         folder: str or path. Where the backups lie, one file each; it is made.
@@ -108,13 +118,17 @@ class TrainingBackup(keras.callbacks.Callback):
 
     def __enter__(self):
         self._trained.optimizer.build(self._trained.trainable_variables)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self._folder.glob(".step_*"):
-            shutil.rmtree(leftover)
-        if not self._restore():
+        latest = from_first_host(self._latest)
+        if latest is None:
             self._content = self._save(self._trained)
+        else:
+            self.step, self._content = latest
+            self._check(self._content)
+            self._take(self._content)
+            self._due = time.monotonic() + 60 * self._minutes
         self._asked_to_stop = False
-        if threading.current_thread() is threading.main_thread():
+        main = threading.current_thread() is threading.main_thread()
+        if main and num_hosts() == 1:
             self._handler = signal.signal(signal.SIGTERM, self._ask_to_stop)
         return self
 
@@ -146,6 +160,8 @@ class TrainingBackup(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.step = self._epoch_start + batch + 1
         self._generators.remember()
+        if num_hosts() > 1:
+            self._asked_to_stop = stop_together()
         # With the last batch of an epoch its validation belongs together.
         if batch + 1 != self.params["steps"]:
             self._save_if_due(logs)
@@ -155,7 +171,8 @@ class TrainingBackup(keras.callbacks.Callback):
         self._save_if_due(logs)
 
     def _save_if_due(self, logs):
-        if not self._asked_to_stop and time.monotonic() < self._due:
+        waiting = host_id() > 0 or time.monotonic() < self._due
+        if not self._asked_to_stop and waiting:
             return
         self._check_finite("loss", float((logs or {}).get("loss", 0.0)))
         # On JAX, `self.model` has the variables of this very step.
@@ -174,7 +191,7 @@ class TrainingBackup(keras.callbacks.Callback):
         start = time.monotonic()
         content = {}
         for number, variable in enumerate(_variables(model)):
-            value = keras.ops.convert_to_numpy(variable.value)
+            value = local_value(variable)
             if variable.dtype == "bfloat16":  # NumPy's files have none.
                 value = value.astype("float32")
             if variable.trainable:
@@ -183,6 +200,15 @@ class TrainingBackup(keras.callbacks.Callback):
         for number, companion in enumerate(self._others):
             for name, value in companion.get_state().items():
                 content[f"companion_{number}_{name}"] = value
+        if host_id() == 0:
+            self._write(content)
+        now = time.monotonic()
+        self._due = now + max(
+            60 * self._minutes, (now - start) / _LARGEST_SHARE
+        )
+        return content
+
+    def _write(self, content):
         path = self._folder / f"step_{self.step}.npz"
         try:
             with write_aside(path) as aside:
@@ -194,36 +220,28 @@ class TrainingBackup(keras.callbacks.Callback):
             ) from error
         for step in self._steps()[: -self._keep]:
             (self._folder / f"step_{step}.npz").unlink()
-        now = time.monotonic()
-        self._due = now + max(
-            60 * self._minutes, (now - start) / _LARGEST_SHARE
-        )
-        return content
 
-    def _restore(self):
-        """Whether there was a backup that could be read."""
+    def _latest(self):
+        """Step and content of the latest backup that can be read, if any."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self._folder.glob(".step_*"):
+            shutil.rmtree(leftover)
         for step in reversed(self._steps()):
             path = self._folder / f"step_{step}.npz"
             try:
                 # NumPy would leave a damaged file open.
                 with path.open("rb") as file, np.load(file) as arrays:
-                    content = dict(arrays)
+                    return step, dict(arrays)
             except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
                 warnings.warn(
                     f"The backup {path} cannot be read ({error}); the one "
                     "before it is taken, if there is any.",
-                    stacklevel=3,
+                    stacklevel=4,
                 )
                 path.unlink()
-                continue
-            self._check(content, path)
-            self._take(content)
-            self._content, self.step = content, step
-            self._due = time.monotonic() + 60 * self._minutes
-            return True
-        return False
+        return None
 
-    def _check(self, content, path):
+    def _check(self, content):
         shapes = [tuple(v.shape) for v in _variables(self._trained)]
         found = [
             content[f"variable_{number}"].shape
@@ -235,7 +253,7 @@ class TrainingBackup(keras.callbacks.Callback):
             raise ValueError(
                 "The backup is of another model or optimizer: its variables "
                 f"have the shapes {found}, here they are {shapes}. "
-                f"Received: {path}."
+                f"Received: {self._folder / f'step_{self.step}.npz'}."
             )
 
     def _take(self, content):
@@ -252,7 +270,8 @@ class TrainingBackup(keras.callbacks.Callback):
             )
 
     def _steps(self):
-        found = map(_NAME.fullmatch, (p.name for p in self._folder.iterdir()))
+        names = [path.name for path in self._folder.glob("step_*")]
+        found = map(_NAME.fullmatch, names)
         return sorted(int(match[1]) for match in found if match)
 
     def _check_finite(self, name, value):
@@ -264,6 +283,8 @@ class TrainingBackup(keras.callbacks.Callback):
             )
 
     def _whole_ones(self):
+        if host_id() > 0:
+            return "The first host has the backups."
         steps = self._steps()
         if not steps:
             return f"There is no backup in {self._folder}."

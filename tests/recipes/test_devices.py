@@ -1,0 +1,126 @@
+"""Recipes on several devices and hosts, as a user launches them."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import ones_keras
+
+BACKEND = keras.backend.backend()
+ROOT = pathlib.Path(__file__).parents[2]
+SHORT = (
+    "--methods=svd",
+    "--num_layers=1",
+    "--teacher_steps=3",
+    "--student_steps=3",
+    "--evaluations=2",
+    "--batch_size=16",
+    # Whose last batch is not full, of 1080 images.
+    "--evaluation_batch_size=400",
+)
+
+
+def start(devices, *flags):
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tests.recipes.on_devices"),
+            *(str(devices), "imagenet_ones", *SHORT, *flags),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": BACKEND},
+    )
+
+
+def check(folder):
+    """What the devices have found in validation is true of the files."""
+    record = json.loads((folder / "seed_0" / "results.json").read_text())
+    digits = ones_keras.data.load_image_dataset("digits")
+    for name, found in record["validation"].items():
+        model = keras.models.load_model(
+            folder / "seed_0" / f"{name}.keras", compile=False
+        )
+        hits = [
+            np.argmax(model.predict_on_batch(np.asarray(x)), -1) == np.array(y)
+            for x, y in digits.validation(400)
+        ]
+        accuracy = np.mean(np.concatenate(hits))
+        # One image that lies on the border to another class, at most.
+        assert found == pytest.approx(accuracy, abs=1.1 / 1080)
+    return record
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="one device there")
+def test_several_devices(tmp_path):
+    strategy = {"tensorflow": "mirrored", "jax": "expert_parallel"}[BACKEND]
+    process = start(4, f"--strategy={strategy}", f"--output_dir={tmp_path}")
+    printed, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, printed
+    check(tmp_path)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="several hosts are of JAX")
+def test_two_hosts(tmp_path, import_recipe, run_recipe):
+    """Learn together what one learns alone; the first writes and prints."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    hosts = [
+        start(
+            2,
+            f"--job_addresses=127.0.0.1:{port}",
+            "--num_processes=2",
+            f"--process_id={number}",
+            f"--output_dir={tmp_path / str(number)}",
+            "--capacity_factor=4",  # A device's own: no token is dropped.
+        )
+        for number in (0, 1)
+    ]
+    printed = [host.communicate(timeout=600)[0] for host in hosts]
+    assert [host.returncode for host in hosts] == [0, 0], printed
+    assert "MoE benefits" in printed[0]
+    assert "MoE benefits" not in printed[1]
+    assert not (tmp_path / "1").exists()
+    record = check(tmp_path / "0")
+    alone = tmp_path / "alone"
+    flags = (*SHORT, "--capacity_factor=4", f"--output_dir={alone}")
+    run_recipe(import_recipe("imagenet_ones"), *flags)
+    for one, other in zip(
+        record["results"], check(alone)["results"], strict=True
+    ):
+        assert one["method"] == other["method"]
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--strategy=multi_worker"], "`strategy` must be one of"),
+        (["--process_id=1"], "come with `--job_addresses`"),
+    ],
+)
+def test_what_cannot_be(flags, message, tmp_path, import_recipe, run_recipe):
+    with pytest.raises(SystemExit, match=message):
+        run_recipe(
+            import_recipe("imagenet_ones"), *flags, f"--output_dir={tmp_path}/a"
+        )
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="there they are")
+def test_no_hosts_on_other_backends(tmp_path, import_recipe, run_recipe):
+    with pytest.raises(SystemExit, match="on JAX only"):
+        run_recipe(
+            import_recipe("imagenet_ones"),
+            "--job_addresses=localhost:1234",
+            f"--output_dir={tmp_path}/a",
+        )
