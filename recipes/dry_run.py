@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import devices
 import keras
 from memory_estimate import estimate_memory
 from rich import console, table
@@ -22,12 +23,16 @@ def dry_run(settings, models, inputs, trainings):
         trainings: dict from what is trained to `(name of its model, name of
             its teacher or None, steps, how often)`.
     """
-    printed = console.Console()
+    printed, strategy = console.Console(), devices.strategy()
     printed.print(
         _table(
             "setting",
             "value",
-            {**dataclasses.asdict(settings), "backend": keras.config.backend()},
+            {
+                **dataclasses.asdict(settings),
+                "backend": keras.config.backend(),
+                "devices": f"{strategy.num_devices} ({strategy.name})",
+            },
         )
     )
     for name, model in models.items():

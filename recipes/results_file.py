@@ -6,6 +6,7 @@ import os
 import platform
 from importlib import metadata
 
+import devices
 import keras
 
 from ones_keras.write_aside import write_aside
@@ -29,10 +30,12 @@ def identity(settings, without=()):
 
 
 def environment():
-    """Versions and machine, for the record."""
+    """Versions, machine and devices, for the record."""
+    strategy = devices.strategy()
     return {
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "devices": f"{strategy.num_devices} ({strategy.name})",
         **{
             name: metadata.version(name)
             for name in ("ones_keras", "keras", keras.backend.backend())

@@ -36,9 +36,10 @@ def choose_strategy(strategy="auto", tpu=""):
             Defaults to `""`, no TPU.
 
     Returns:
-        A `Strategy`. The batch is that of all devices together, the balance
-        loss is of all of it, and the learning rate is nobody's but yours;
-        an expert's capacity and the router's noise are a device's own.
+        A `Strategy`. The batch is that of all devices together, and the
+        balance loss is of all of it; an expert's capacity is a device's own.
+        To be clipped like on one device, optimizers need
+        `clip_whole_gradient`.
 
     Raises:
         ValueError: If the backend has no such strategy, its devices are not
@@ -62,7 +63,11 @@ def choose_strategy(strategy="auto", tpu=""):
             "adamw",
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
-        spread.fit(digits.train(32, part=strategy.part), steps_per_epoch=2)
+        spread.fit(
+            digits.train(32, part=strategy.part),
+            steps_per_epoch=2,
+            shuffle=False,
+        )
     ```
     """
     backend = keras.backend.backend()

@@ -3,9 +3,11 @@
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -68,37 +70,57 @@ def test_several_devices(tmp_path):
     check(tmp_path)
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="several hosts are of JAX")
-def test_two_hosts(tmp_path, import_recipe, run_recipe):
-    """Learn together what one learns alone; the first writes and prints."""
+def two_hosts(folder, *flags):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    hosts = [
+    return [
         start(
             2,
+            *flags,
             f"--job_addresses=127.0.0.1:{port}",
             "--num_processes=2",
             f"--process_id={number}",
-            f"--output_dir={tmp_path / str(number)}",
-            "--capacity_factor=4",  # A device's own: no token is dropped.
+            f"--output_dir={folder / str(number)}",
         )
         for number in (0, 1)
     ]
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="several hosts are of JAX")
+def test_two_hosts(tmp_path, import_recipe, run_recipe):
+    """Learn together what one learns alone; the first writes and prints.
+
+    One is stopped, upon which both stop, and both are started again.
+    """
+    # A device's own capacity is enough: no token is dropped.
+    flags = ("--teacher_steps=40", "--capacity_factor=4")
+    hosts = two_hosts(tmp_path, *flags)
+    backups = tmp_path / "0" / "seed_0" / "unfinished" / "teacher"
+    while not (backups / "step_0.npz").exists():
+        assert hosts[0].poll() is None, hosts[0].communicate()
+        time.sleep(0.1)
+    hosts[1].terminate()
+    printed = [host.communicate(timeout=600)[0] for host in hosts]
+    assert [host.returncode for host in hosts] == [1, 1], printed
+    step = int(re.search(r"is of step (\d+)\.", printed[0])[1])
+    assert 0 < step < 40
+    assert "The first host has the backups" in printed[1]
+
+    hosts = two_hosts(tmp_path, *flags)
     printed = [host.communicate(timeout=600)[0] for host in hosts]
     assert [host.returncode for host in hosts] == [0, 0], printed
     assert "MoE benefits" in printed[0]
     assert "MoE benefits" not in printed[1]
     assert not (tmp_path / "1").exists()
-    record = check(tmp_path / "0")
-    alone = tmp_path / "alone"
-    flags = (*SHORT, "--capacity_factor=4", f"--output_dir={alone}")
-    run_recipe(import_recipe("imagenet_ones"), *flags)
+    record, alone = check(tmp_path / "0"), tmp_path / "alone"
+    recipe = import_recipe("imagenet_ones")
+    run_recipe(recipe, *SHORT, *flags, f"--output_dir={alone}")
     for one, other in zip(
         record["results"], check(alone)["results"], strict=True
     ):
         assert one["method"] == other["method"]
-        assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)
 
 
 @pytest.mark.parametrize(
