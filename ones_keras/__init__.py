@@ -9,13 +9,14 @@ from ones_keras import (
     reporting,
     training,
 )
-from ones_keras.distillation import Distiller
+from ones_keras.distillation import Distiller, TeacherCache
 from ones_keras.gathering import gather
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Distiller",
+    "TeacherCache",
     "data",
     "gather",
     "gathering",

@@ -1,11 +1,13 @@
 """Step time and peak memory of distillation, against Keras' own and plain fit.
 
-Three variants train the same student on the same batches:
+Four variants train the same student on the same batches:
 
 - `ours`: `ones_keras.Distiller`, soft distillation;
 - `keras`: `keras.distillation.Distiller` with `LogitsDistillation` set up to
   do the same work (its default does not, so it gets a `KLDivergence` object);
-- `plain`: `student.fit` without a teacher.
+- `plain`: `student.fit` without a teacher;
+- `cached`: `ones_keras.Distiller` of a `TeacherCache`, the teacher's outputs
+  read from a temporary folder.
 
 Compilation is excluded by a warm-up. The variants are then timed in turns,
 A B C A B C ..., and a ratio is taken within each turn, so that a machine
@@ -22,7 +24,8 @@ KERAS_BACKEND=jax python tools/benchmark_distiller.py --json=distiller.json
 ```
 
 It takes about five minutes on two idle cores. Expected: the step of `ours` at
-most 1.05 times that of `keras`, and no more memory.
+most 1.05 times that of `keras`, and no more memory; that of `cached` at most
+1.1 times that of `plain`.
 """
 
 import json
@@ -30,21 +33,24 @@ import os
 import pathlib
 import platform
 import statistics
+import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+import tensorflow as tf
 from absl import app, flags, logging
 from keras import layers
 from memory_of_processes import memory_of_processes
 from peak_memory import peak_memory
 
-from ones_keras.distillation import Distiller
+from ones_keras.distillation import Distiller, TeacherCache
 from ones_keras.write_aside import write_aside
 
-VARIANTS = ("ours", "keras", "plain")
+VARIANTS = ("ours", "keras", "plain", "cached")
+RATIOS = (("ours", "keras"), ("ours", "plain"), ("cached", "plain"))
 
 _MODEL = flags.DEFINE_multi_enum(
     "model",
@@ -101,9 +107,15 @@ def build(model, role):
     return keras.Model(inputs, layers.Dense(_CLASSES)(x))
 
 
-def trainer(model, variant):
-    """Returns a compiled model that trains a new student as `variant`."""
+def trainer(model, variant, folder):
+    """A compiled model that trains a new student, and its batches."""
     result = student = build(model, "student")
+    batches = data()
+    if variant == "cached":
+        cache = TeacherCache(folder, build(model, "teacher"), _STEPS.value)
+        cache.fill(batches.skip)
+        result = Distiller(cache, student, alpha=0.25, temperature=2.0)
+        batches = cache.lessons(batches.skip)
     if variant == "ours":
         result = Distiller(
             build(model, "teacher"), student, alpha=0.25, temperature=2.0
@@ -122,32 +134,37 @@ def trainer(model, variant):
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    return result
+    return result, batches
 
 
-def data(steps):
+def data():
     rng = np.random.default_rng(0)
-    size = steps * _BATCH_SIZE.value
+    size = _STEPS.value * _BATCH_SIZE.value
     x = rng.normal(size=(size, 32, 32, 3)).astype("float32")
-    return x, rng.integers(0, _CLASSES, size=size).astype("int32")
+    y = rng.integers(0, _CLASSES, size=size).astype("int32")
+    with tf.device("/cpu:0"):
+        examples = tf.data.Dataset.from_tensor_slices((x, y))
+    return examples.batch(_BATCH_SIZE.value, drop_remainder=True)
 
 
-def fit(model, x, y):
-    model.fit(x, y, batch_size=_BATCH_SIZE.value, shuffle=False, verbose=0)
+def fit(model, batches):
+    steps = _STEPS.value
+    model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
 
 
-def time_steps(model):
+def time_steps(model, folder):
     """Returns wall and CPU seconds a step, a list of turns a variant each."""
-    x, y = data(_STEPS.value)
-    trainers = {variant: trainer(model, variant) for variant in VARIANTS}
+    trainers = {
+        variant: trainer(model, variant, folder) for variant in VARIANTS
+    }
     for each in trainers.values():
-        fit(each, x, y)
+        fit(*each)
     clocks = {"wall": time.perf_counter, "cpu": time.process_time}
     seconds = {clock: {v: [] for v in VARIANTS} for clock in clocks}
     for _ in range(_REPETITIONS.value):
         for variant, each in trainers.items():
             start = {name: clock() for name, clock in clocks.items()}
-            fit(each, x, y)
+            fit(*each)
             for name, clock in clocks.items():
                 elapsed = clock() - start[name]
                 seconds[name][variant].append(elapsed / _STEPS.value)
@@ -167,19 +184,18 @@ def measure_memory(model, variant):
     )
 
 
-def print_memory(model, variant):
-    each = trainer(model, variant)
-    x, y = data(_STEPS.value)
+def print_memory(model, variant, folder):
+    each = trainer(model, variant, folder)
     before = peak_memory()
-    fit(each, x, y)
+    fit(*each)
     peak = peak_memory()
     print(json.dumps({"peak_mib": peak, "growth_mib": peak - before}))
 
 
-def ratio(seconds, over):
+def ratio(seconds, variant, over):
     """Returns median, least and greatest of the turns' time ratios."""
     ratios = [
-        a / b for a, b in zip(seconds["ours"], seconds[over], strict=True)
+        a / b for a, b in zip(seconds[variant], seconds[over], strict=True)
     ]
     return {
         "median": statistics.median(ratios),
@@ -188,19 +204,22 @@ def ratio(seconds, over):
     }
 
 
-def benchmark(model):
+def benchmark(model, folder):
     """Times and measures all variants of one network, and prints a table."""
     result = {}
     print(f"{model}:")
-    for clock, seconds in time_steps(model).items():
+    for clock, seconds in time_steps(model, folder).items():
         medians = {k: statistics.median(v) for k, v in seconds.items()}
-        ratios = {over: ratio(seconds, over) for over in ("keras", "plain")}
-        result[clock] = {"seconds_a_step": medians, "ours_over": ratios}
+        ratios = {
+            f"{variant} / {over}": ratio(seconds, variant, over)
+            for variant, over in RATIOS
+        }
+        result[clock] = {"seconds_a_step": medians, "ratios": ratios}
         for variant, value in medians.items():
             print(f"  {variant:<6} {1e3 * value:8.2f} ms of {clock} a step")
-        for over, of in ratios.items():
+        for name, of in ratios.items():
             print(
-                f"  ours / {over}: {of['median']:.3f} of {clock} time "
+                f"  {name}: {of['median']:.3f} of {clock} time "
                 f"({of['min']:.3f} to {of['max']:.3f})"
             )
     if _MEMORY.value:
@@ -218,7 +237,8 @@ def main(argv):
         raise app.UsageError(f"Too many arguments: {argv[1:]}")
     logging.set_verbosity(logging.WARNING)
     if _MEMORY_OF.value:
-        print_memory(_MODEL.value[0], _MEMORY_OF.value)
+        with tempfile.TemporaryDirectory() as folder:
+            print_memory(_MODEL.value[0], _MEMORY_OF.value, folder)
         return
     if _JSON.value and not os.access(
         pathlib.Path(_JSON.value).resolve().parent, os.W_OK
@@ -236,7 +256,8 @@ def main(argv):
     }
     print(f"keras {keras.__version__} on {keras.backend.backend()}")
     for model in _MODEL.value:
-        record["models"][model] = benchmark(model)
+        with tempfile.TemporaryDirectory() as folder:
+            record["models"][model] = benchmark(model, folder)
     if _JSON.value:
         with write_aside(_JSON.value) as aside:
             aside.write_text(json.dumps(record, indent=2) + "\n")

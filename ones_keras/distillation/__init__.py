@@ -31,5 +31,11 @@ student.save("student.keras")
 from ones_keras.distillation.distiller import Distiller
 from ones_keras.distillation.hard_distillation_loss import HardDistillationLoss
 from ones_keras.distillation.soft_distillation_loss import SoftDistillationLoss
+from ones_keras.distillation.teacher_cache import TeacherCache
 
-__all__ = ["Distiller", "HardDistillationLoss", "SoftDistillationLoss"]
+__all__ = [
+    "Distiller",
+    "HardDistillationLoss",
+    "SoftDistillationLoss",
+    "TeacherCache",
+]

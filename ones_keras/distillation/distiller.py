@@ -5,11 +5,15 @@ import contextlib
 import keras
 from keras import ops
 
+from ones_keras.distillation.cached_signal import CachedSignal
+from ones_keras.distillation.check_cache import check_cache
 from ones_keras.distillation.check_distillation import check_distillation
 from ones_keras.distillation.check_models import check_models
 from ones_keras.distillation.distillation_term import DistillationTerm
 from ones_keras.distillation.lesson import Lesson
+from ones_keras.distillation.teacher_cache import TeacherCache
 from ones_keras.distillation.teacher_signal import TeacherSignal
+from ones_keras.distillation.top_logits import dense_logits
 
 if keras.backend.backend() == "jax":
     from ones_keras.distillation.jax_trainer import JAXTrainer as Trainer
@@ -42,8 +46,9 @@ class Distiller(Trainer, keras.Model):
     `main_loss`. A callback that monitors `val_main_loss` needs `mode="min"`.
 
     Args:
-        teacher: `keras.Model`. Returns logits. May differ from the student
-            in dtype policy.
+        teacher: `keras.Model` or `TeacherCache`. Returns logits. May differ
+            from the student in dtype policy. Of a cache `fit` takes the
+            `lessons`.
         student: `keras.Model`. Returns logits of the teacher's shape for
             inputs of the teacher's shape. Trained in place.
         alpha: float. Weight of the labels' loss, in `[0, 1]`; the teacher's
@@ -104,6 +109,10 @@ class Distiller(Trainer, keras.Model):
         name="distiller",
     ):
         check_distillation(alpha, temperature, distillation)
+        cache = teacher if isinstance(teacher, TeacherCache) else None
+        if cache is not None:
+            check_cache(cache, temperature, distillation, outputs)
+            teacher = cache.teacher
         check_models(teacher, student)
         # The student's policy decides on loss scaling. Inputs are left alone,
         # since the student casts its own.
@@ -116,7 +125,10 @@ class Distiller(Trainer, keras.Model):
             "distillation": distillation,
             "outputs": outputs,
         }
-        self.teacher_signal = TeacherSignal(teacher)
+        if cache is not None:
+            self.teacher_signal = CachedSignal(cache)
+        else:
+            self.teacher_signal = TeacherSignal(teacher)
         # By these Keras names losses and metrics; only functional models
         # have them.
         self.output_names = getattr(student, "output_names", None)
@@ -124,7 +136,7 @@ class Distiller(Trainer, keras.Model):
             distillation, temperature, outputs, self.output_names
         )
         self.distillation_term.check_models(teacher, student)
-        self.supports_jit = all(
+        self.supports_jit = cache is not None or all(
             layer.supports_jit for layer in teacher._flatten_layers()
         )
         self.main_loss_tracker = keras.metrics.Mean(name="main_loss")
@@ -133,8 +145,8 @@ class Distiller(Trainer, keras.Model):
 
     @property
     def teacher(self):
-        """`keras.Model`. The teacher, as it was given."""
-        return self.teacher_signal.model
+        """`keras.Model` or `TeacherCache`. The teacher, as it was given."""
+        return self.teacher_signal.given
 
     def __dir__(self):
         # Keras' saving walks `dir()`: the teacher is not to be found there.
@@ -146,7 +158,7 @@ class Distiller(Trainer, keras.Model):
         Such as copies of these on several devices.
 
         Args:
-            teacher: `keras.Model`.
+            teacher: `keras.Model` or `TeacherCache`.
             student: `keras.Model`.
 
         Returns:
@@ -173,7 +185,9 @@ class Distiller(Trainer, keras.Model):
             raise ValueError(
                 "`compile()` needs the labels' loss. Received: `loss=None`."
             )
-        self.distillation_term.check_loss(self.teacher, self.student, loss)
+        self.distillation_term.check_loss(
+            self.teacher_signal.model, self.student, loss
+        )
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
     def compute_loss(
@@ -190,7 +204,10 @@ class Distiller(Trainer, keras.Model):
         self._track(self.main_loss_tracker, total, x)
         if lesson:
             distill = self.distillation_term(
-                lesson.teacher_outputs, y_pred, sample_weight, self.loss
+                dense_logits(lesson.teacher_outputs, y_pred),
+                y_pred,
+                sample_weight,
+                self.loss,
             )
             self._track(self.distill_loss_tracker, distill, x)
             total = self.alpha * total + (1.0 - self.alpha) * distill
@@ -262,8 +279,7 @@ class Distiller(Trainer, keras.Model):
 
     def _with_lesson(self, data, teacher_state=None):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        teacher_outputs = self.teacher_signal(x, teacher_state)
-        return x, Lesson(y, teacher_outputs), sample_weight
+        return x, self.teacher_signal.lesson(x, y, teacher_state), sample_weight
 
     def _student_logs(self, logs):
         return {k: v for k, v in logs.items() if k != "distill_loss"}

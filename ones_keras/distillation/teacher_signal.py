@@ -2,6 +2,7 @@
 
 import keras
 
+from ones_keras.distillation.lesson import Lesson
 from ones_keras.without_autograd import without_autograd
 
 
@@ -28,9 +29,18 @@ class TeacherSignal:
         self._variables = model.variables
 
     @property
+    def given(self):
+        """What a `Distiller` was given as its teacher."""
+        return self.model
+
+    @property
     def state(self):
         """The values of the teacher's variables, a list of arrays."""
         return [variable.value for variable in self._variables]
+
+    def lesson(self, x, y, state=None):
+        """The labels of a batch, and the outputs."""
+        return Lesson(y, self(x, state))
 
     def __call__(self, x, state=None):
         """Returns the teacher's outputs for `x`.

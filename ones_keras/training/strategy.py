@@ -14,15 +14,7 @@ class Strategy:
     """Trains models on the devices that there are.
 
     `choose_strategy` returns one. Models are made, gathered and saved as
-    always; what is fitted is a copy of them that lies on all devices:
-
-    ```python
-    strategy = ones_keras.training.choose_strategy()
-    with strategy.spread(model) as spread:
-        spread.compile("adamw", "mse")
-        spread.fit(batches)
-    model.save("model.keras")
-    ```
+    always; what is fitted is a copy of them that lies on all devices.
 
     Attributes:
         name: string. As in `choose_strategy`.
@@ -122,14 +114,17 @@ class SpreadStrategy(Strategy):
     @contextlib.contextmanager
     def spread(self, model):
         student = getattr(model, "student", model)
-        models = [student]
-        if student is not model:
-            models.append(model.teacher)
-        with self.scope(models):
-            copies = [_copy(one) for one in models]
-            spread, *teacher = copies
-            yield model.remade(*teacher, spread) if teacher else spread
-        _assign(student, copies[0])
+        # Of a `Distiller` the teacher too, unless its outputs are on disk.
+        teacher = getattr(model, "teacher", None)
+        runs = isinstance(teacher, keras.Model)
+        with self.scope([student, teacher] if runs else [student]):
+            spread = trained = _copy(student)
+            if student is not model:
+                if runs:
+                    teacher = _copy(teacher)
+                trained = model.remade(teacher, spread)
+            yield trained
+        _assign(student, spread)
 
 
 def _copy(model):

@@ -21,11 +21,12 @@ def test_times_and_ratios_of_all_variants(run_tool, tmp_path):
     assert record["backend"] == keras.backend.backend()
     for clock in ("wall", "cpu"):
         found = record["models"]["mlp"][clock]
-        assert set(found["seconds_a_step"]) == {"ours", "keras", "plain"}
-        for over in ("keras", "plain"):
-            ratio = found["ours_over"][over]
+        variants = {"ours", "keras", "plain", "cached"}
+        assert set(found["seconds_a_step"]) == variants
+        for name in ("ours / keras", "ours / plain", "cached / plain"):
+            ratio = found["ratios"][name]
             assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
     # Two turns, so that the median is the mean of the extremes.
-    ratio = record["models"]["mlp"]["wall"]["ours_over"]["keras"]
+    ratio = record["models"]["mlp"]["wall"]["ratios"]["ours / keras"]
     middle = (ratio["min"] + ratio["max"]) / 2
     assert ratio["median"] == pytest.approx(middle)
