@@ -78,6 +78,8 @@ class ImageSettings(ImageTrainingSettings):
     ablation: bool = False
     student_steps: int = 400
     svd_ratio: float = 0.75
+    teacher_cache: int = 0
+    teacher_cache_top_k: int = 0
 
     def check(self):
         """Raise a `ValueError` on the first setting that cannot work."""

@@ -4,7 +4,7 @@ import time
 
 import keras
 import numpy as np
-from image_training import predict_logits, train
+from image_training import predict_logits, train, training_batches
 from scipy import special
 from seed_study import Run, SeedStudy
 
@@ -117,6 +117,9 @@ class ImageStudy(SeedStudy):
         return train(
             model, self.images, self.settings, seed=self.seed, **options
         )
+
+    def training_batches(self):
+        return training_batches(self.images, self.settings, self.seed)
 
     def test(self):
         return test_results(

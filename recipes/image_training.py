@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from optimization import KeepBest, make_optimizer
-from train_in_stretches import train_in_stretches
+from train_in_stretches import train_in_stretches, with_lessons
 
 from ones_keras.data import mixup
 
@@ -43,18 +43,7 @@ def train(
         )
         return train_in_stretches(
             spread,
-            lambda done: labelled(
-                images.train(
-                    settings.batch_size,
-                    seed,
-                    start_step=done,
-                    part=strategy.part,
-                ),
-                images,
-                settings,
-                seed=seed,
-                start_step=done,
-            ),
+            with_lessons(training_batches(images, settings, seed), model),
             validation,
             steps=steps,
             evaluations=min(settings.evaluations, steps),
@@ -62,6 +51,17 @@ def train(
             backup=backup,
             progress=progress,
         )
+
+
+def training_batches(images, settings, seed):
+    """A callable from steps done to the batches after them, of this host."""
+    part = devices.strategy().part
+
+    def batches(done):
+        found = images.train(settings.batch_size, seed, done, part=part)
+        return labelled(found, images, settings, seed, done)
+
+    return batches
 
 
 def predict_logits(model, batches):

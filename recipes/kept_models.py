@@ -73,6 +73,11 @@ class KeptModels:
                 if not zipfile.is_zipfile(path):
                     raise unreadable(path, "not a .keras file")
 
+    @property
+    def cache_folder(self):
+        """Where the teacher's outputs are kept until all are trained."""
+        return self._folder / _FOLDER / "teacher_cache"
+
     def restore(self, name, model):
         """Give a model the weights that it was trained to.
 

@@ -36,8 +36,9 @@ class SeedStudy:
 
     What is trained on what is a subclass': it has `train_teacher()`, which
     adds the first run, `fit(model, **options)`, which returns the best
-    validation, `test()`, which returns one `MethodResult` a run, and
-    `router()`, the router statistics of the teacher.
+    validation, `training_batches()`, which returns the callable from steps
+    done to the batches of `fit` after them, `test()`, which returns one
+    `MethodResult` a run, and `router()`, the router statistics of the teacher.
 
     Args:
         settings: `TrainingSettings` with `methods` and `student_steps`.
@@ -86,7 +87,7 @@ class SeedStudy:
         trained = student
         if alpha < 1:
             trained = ones_keras.Distiller(
-                teacher,
+                self.cached_teacher() if settings.teacher_cache else teacher,
                 student,
                 alpha=alpha,
                 temperature=(
@@ -98,6 +99,27 @@ class SeedStudy:
         self.train(name, student, settings.student_steps, trained)
         self.runs[-1].before = before
         self.runs[-1].gathering = report
+
+    def cached_teacher(self):
+        """The teacher's outputs on disk, made now or before."""
+        settings, teacher = self.settings, self.runs[0].model
+        steps = settings.teacher_cache
+        cache = ones_keras.TeacherCache(
+            self.kept.cache_folder,
+            teacher,
+            steps,
+            {"seed": self.seed},
+            outputs=self.distilled_outputs,
+            top_k=settings.teacher_cache_top_k or None,
+            temperature=settings.temperature,
+        )
+        if not cache.is_complete:
+            progress = self.progress.announce(
+                f"seed {self.seed} · teacher's outputs", steps, "kept"
+            )
+            cache.fill(self.training_batches(), progress)
+            progress(steps, 0.0)
+        return cache
 
     def gather(self, name, method):
         """The student of a row, gathered now or before, and the report."""

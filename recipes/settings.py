@@ -32,6 +32,11 @@ HELP = {
     "final_learning_rate": "Where it falls to.",
     "alpha": "Share of the labels in the student's loss.",
     "temperature": "Of the distillation.",
+    "teacher_cache": "Training steps of which the teacher's outputs are kept "
+    "on disk: students see these again and again, and no teacher runs. 0 is "
+    "off.",
+    "teacher_cache_top_k": "How many of the greatest logits are kept of each "
+    "example, or masked token; 0 is all.",
     "evaluations": "Validations a training run; the best weights are kept.",
     "backup_minutes": "Between two backups of what is being trained; they take "
     "no more than a fortieth of the time.",
@@ -111,6 +116,11 @@ def check_students(settings):
         refuse("student_steps", settings.student_steps, "at least 1")
     if not 0 < settings.svd_ratio <= 1:
         refuse("svd_ratio", settings.svd_ratio, "in (0, 1]")
+    for name in ("teacher_cache", "teacher_cache_top_k"):
+        if getattr(settings, name) < 0:
+            refuse(name, getattr(settings, name), "0 or more")
+    if settings.teacher_cache_top_k and not settings.teacher_cache:
+        refuse("teacher_cache", 0, "above 0 with `--teacher_cache_top_k`")
 
 
 def check_backups(settings):

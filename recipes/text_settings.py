@@ -74,6 +74,8 @@ class TextSettings(TrainingSettings):
     weight_decay: float = 0.01
     alpha: float = 0.75
     svd_ratio: float = 0.25
+    teacher_cache: int = 0
+    teacher_cache_top_k: int = 0
     calibration_batches: int = 32
     fine_tune_steps: int = 200
     fine_tune_batch_size: int = 32

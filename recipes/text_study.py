@@ -8,7 +8,12 @@ import numpy as np
 from fine_tuning import predict
 from quietly import quietly
 from seed_study import SeedStudy
-from text_training import fine_tune, masked_lm_scores, pretrain
+from text_training import (
+    fine_tune,
+    masked_lm_scores,
+    pretrain,
+    training_batches,
+)
 
 import ones_keras
 from ones_keras.data import TextExamples
@@ -110,6 +115,11 @@ class TextStudy(SeedStudy):
             self.settings,
             seed=self.seed,
             **options,
+        )
+
+    def training_batches(self):
+        return training_batches(
+            self.corpus, self.tokenizer, self.settings, self.seed
         )
 
     def gathering_options(self, method):

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 from optimization import KeepBest, make_optimizer
 from scipy import special
-from train_in_stretches import train_in_stretches
+from train_in_stretches import train_in_stretches, with_lessons
 
 OUTPUTS = ("masked_lm", "sentence_order")
 _ROWS = 4096
@@ -68,14 +68,8 @@ def pretrain(
         )
         return train_in_stretches(
             spread,
-            lambda done: strategy.own_part(
-                corpus.train(
-                    tokenizer,
-                    settings.batch_size,
-                    length,
-                    seed,
-                    start_step=done,
-                )
+            with_lessons(
+                training_batches(corpus, tokenizer, settings, seed), model
             ),
             validation,
             steps=steps,
@@ -84,6 +78,22 @@ def pretrain(
             backup=backup,
             progress=progress,
         )
+
+
+def training_batches(corpus, tokenizer, settings, seed):
+    """A callable from steps done to the batches after them, of this host."""
+
+    def batches(done):
+        found = corpus.train(
+            tokenizer,
+            settings.batch_size,
+            settings.sequence_length,
+            seed,
+            start_step=done,
+        )
+        return devices.strategy().own_part(found)
+
+    return batches
 
 
 def fine_tune(model, train, validation, settings, *, seed, backup, progress):

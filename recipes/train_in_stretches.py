@@ -1,7 +1,11 @@
 """Training from one validation to the next, from wherever it was."""
 
+import functools
+
 import keras
 import numpy as np
+
+from ones_keras import TeacherCache
 
 
 def train_in_stretches(
@@ -66,3 +70,18 @@ def train_in_stretches(
             )
     watch.restore(model)
     return watch.best
+
+
+def with_lessons(batches, model):
+    """The batches that a model is trained on.
+
+    Args:
+        batches: callable, given a number of steps, that returns the batches
+            after them.
+        model: `keras.Model` or `Distiller`. Of one whose teacher is cached,
+            the batches come with the teacher's outputs.
+    """
+    teacher = getattr(model, "teacher", None)
+    if isinstance(teacher, TeacherCache):
+        return functools.partial(teacher.lessons, batches)
+    return batches

@@ -269,3 +269,30 @@ def test_paper_settings(import_recipe):
         preset = ones_keras.models.ViTBackbone.from_preset(settings.model)
         assert preset.dropout == 0.1
         assert preset.image_shape == (224, 224, 3)
+
+
+def test_students_of_a_cached_teacher(finished, tmp_path, recipe):
+    """The steps that are kept are those that an online teacher sees."""
+    losses = []
+    for name, flags in (
+        ("online", ()),
+        # Nine of ten logits, so that the last one is known as well.
+        ("cached", ("--teacher_cache=2", "--teacher_cache_top_k=9")),
+    ):
+        printed = recipe(
+            f"--teacher={finished[0] / 'teacher.keras'}",
+            f"--output_dir={tmp_path / name}",
+            "--student_steps=2",
+            "--evaluations=1",
+            "--methods=svd",
+            "--alpha=0",
+            "--batch_size=16",
+            "--evaluation_batch_size=500",
+            *flags,
+        )
+        assert ("teacher's outputs: 2 steps" in printed) == bool(flags)
+        report = json.loads((tmp_path / name / "report.json").read_text())
+        losses.append(report["results"][2]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    # What was kept for the students is not kept for ever.
+    assert not (tmp_path / "cached" / "seed_0" / "unfinished").exists()
