@@ -21,10 +21,13 @@ LAMB, 125000 steps of 4096 sequences. Give it ALBERT's `--vocabulary`.
 
 `--output_dir` gets student.keras (the student of the lowest validation loss,
 plain Keras), its teacher.keras and the vocabulary, report.json, report.md and
-report.png, the same of the fine-tuning, launch.json, and a folder a seed with
-all its models. Killed at any moment, the same command line goes on where it
-was: models that are there are not trained again, and the one in training is
-backed up every five minutes (`--backup_minutes`) and at SIGTERM.
+report.png, the same of the fine-tuning, launch.json, pictures of the trainings
+(curves.png) and of the experts' loads (experts.png), and a folder a seed with
+all its models and logs: logs/*.csv and, with `--tensorboard`, TensorBoard's;
+`--log_every=1` prints a line a step. Killed at any moment, the same command
+line goes on where it was: models that are there are not trained again, and the
+one in training is backed up every five minutes (`--backup_minutes`) and at
+SIGTERM.
 """
 
 import sys
@@ -136,6 +139,8 @@ def run(settings, corpus, tokenizer, output_dir, records):
 
 
 def write_reports(settings, output_dir, records):
+    from pictures import draw_pictures
+
     from ones_keras.reporting import Report
 
     Report.from_results(
@@ -145,6 +150,15 @@ def write_reports(settings, output_dir, records):
         percent=False,
         higher_is_better=False,
     ).publish(output_dir / "report")
+    draw_pictures(
+        output_dir,
+        records,
+        {
+            "masked_lm_nats": "training loss (nats a masked token)",
+            "val_masked_lm_nats": "validation loss (nats a masked token)",
+        },
+        f"{settings.model} on {settings.corpus}",
+    )
     tuned = [result for record in records.values() for result in record.tuned]
     if tuned:
         Report.from_results(

@@ -128,14 +128,12 @@ def load_trained(settings):
     return model
 
 
-def train_seed(
-    settings, model, images, batches, seed, output_dir, backup, progress
-):
+def train_seed(settings, model, images, batches, seed, output_dir, **how):
     import numpy as np
     from fine_tuning import fit
     from image_training import loss_of, predict_logits
 
-    fit(model, batches, loss_of(settings), settings, backup, progress)
+    fit(model, batches, loss_of(settings), settings, **how)
     logits, labels = predict_logits(
         model, images.test(settings.evaluation_batch_size)
     )

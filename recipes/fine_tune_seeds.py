@@ -13,6 +13,7 @@ from launch import (
     choose_backend,
     exit_when_stopped,
     make_output_dir,
+    make_progress,
     output_path,
     read_settings,
 )
@@ -39,9 +40,9 @@ def fine_tune_seeds(
             that, given a number of steps and the seed, returns the training
             batches after them; or raises a `ValueError`.
         train_seed: callable, given settings, model, data, training batches by
-            steps done, seed, output folder, what makes the backup and what is
-            to be told of the progress. It trains the model, and returns a dict
-            of metrics.
+            steps done, seed, output folder, and how to train, as in
+            `fine_tuning.fit`. It trains the model, and returns a dict of
+            metrics.
         keras_home: callable, given settings, as `choose_backend` wants it.
     """
     if len(argv) > 1:
@@ -67,18 +68,14 @@ def fine_tune_seeds(
         sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {error}")
 
     import keras
-    from progress import Progress
 
-    with exit_when_stopped(), Progress() as progress:
+    with exit_when_stopped(), make_progress() as progress:
         for seed in settings.seeds:
             if results[seed]:
                 progress.say(f"seed {seed}: finished before")
                 continue
             keras.utils.set_random_seed(seed)
             model = make_model()
-            update = progress.announce(
-                f"seed {seed}", settings.steps, "training loss {:.3f}"
-            )
             metrics = train_seed(
                 settings,
                 model,
@@ -86,8 +83,15 @@ def fine_tune_seeds(
                 functools.partial(batches, seed=seed),
                 seed,
                 output_dir,
-                functools.partial(backup, settings, output_dir, seed),
-                update,
+                backup=functools.partial(backup, settings, output_dir, seed),
+                progress=progress.announce(
+                    f"seed {seed}", settings.steps, "training loss {:.3f}"
+                ),
+                log=progress.log(
+                    output_dir / f"seed_{seed}" / "logs",
+                    "model",
+                    f"seed {seed}",
+                ),
             )
             results[seed] = save_results(
                 settings, output_dir, seed, model, metrics

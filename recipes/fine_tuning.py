@@ -7,7 +7,7 @@ from optimization import make_optimizer
 from train_in_stretches import train_in_stretches
 
 
-def fit(model, batches, loss, settings, backup, progress):
+def fit(model, batches, loss, settings, **how):
     """Train for `--steps`.
 
     Args:
@@ -16,8 +16,7 @@ def fit(model, batches, loss, settings, backup, progress):
             dataset after them, of the host's own part.
         loss: as in `keras.Model.compile`.
         settings: `FineTuningSettings`.
-        backup: callable, as in `train_in_stretches`.
-        progress: callable, given the steps done and, at the end, the loss.
+        **how: `backup`, `progress` and `log`, as in `train_in_stretches`.
     """
     with devices.strategy().spread(model) as spread:
         spread.compile(
@@ -32,8 +31,7 @@ def fit(model, batches, loss, settings, backup, progress):
             steps=settings.steps,
             evaluations=1,
             watch=LastLoss(),
-            backup=backup,
-            progress=progress,
+            **how,
         )
 
 

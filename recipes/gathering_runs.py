@@ -265,6 +265,7 @@ class SeedRuns:
             )
         validation = None
         if steps:
+            title = f"seed {self.seed} · {job.row}"
             validation = train(
                 trained,
                 self.images,
@@ -275,8 +276,9 @@ class SeedRuns:
                 backup=functools.partial(
                     self.folder.backup, job, settings.backup_minutes
                 ),
-                progress=self.progress.announce(
-                    f"seed {self.seed} · {job.row}", steps
+                progress=self.progress.announce(title, steps),
+                log=self.progress.log(
+                    self.folder.path / "logs", job.name, title
                 ),
             )
         record = {

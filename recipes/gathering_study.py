@@ -35,6 +35,7 @@ from launch import (
     keras_home,
     load_images,
     make_output_dir,
+    make_progress,
     output_path,
     read_settings,
 )
@@ -112,9 +113,8 @@ def show(settings, images, teacher):
 def run(settings, images, folders):
     """Train what is missing, seed by seed."""
     from gathering_runs import SeedRuns
-    from progress import Progress
 
-    with exit_when_stopped(), Progress() as progress:
+    with exit_when_stopped(), make_progress() as progress:
         for seed, folder in folders.items():
             SeedRuns(settings, images, seed, folder, progress).run_all()
             progress.say(f"seed {seed}: complete in {folder.path}")

@@ -152,9 +152,7 @@ def read_splits(settings):
     return found
 
 
-def train_seed(
-    settings, model, splits, batches, seed, output_dir, backup, progress
-):
+def train_seed(settings, model, splits, batches, seed, output_dir, **how):
     import keras
     from fine_tuning import fit, predict
 
@@ -164,7 +162,7 @@ def train_seed(
     loss = "mse"
     if task.labels:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    fit(model, batches, loss, settings, backup, progress)
+    fit(model, batches, loss, settings, **how)
     found = {}
     for name in [name for name in task.evaluation if name in splits]:
         split = splits[name]

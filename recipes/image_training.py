@@ -10,9 +10,7 @@ from train_in_stretches import train_in_stretches, with_lessons
 from ones_keras.data import mixup
 
 
-def train(
-    model, images, settings, *, steps, learning_rate, seed, backup, progress
-):
+def train(model, images, settings, *, steps, learning_rate, seed, **how):
     """Fit a model (or a `Distiller`) and keep its best-validated weights.
 
     Args:
@@ -22,9 +20,7 @@ def train(
         steps: int. Training steps.
         learning_rate: float. Peak of the schedule.
         seed: int. Of the order and the augmentation.
-        backup: callable, as in `train_in_stretches`.
-        progress: callable, given the steps done and, after a validation, the
-            best accuracy until then.
+        **how: `backup`, `progress` and `log`, as in `train_in_stretches`.
 
     Returns:
         The best validation accuracy.
@@ -48,8 +44,7 @@ def train(
             steps=steps,
             evaluations=min(settings.evaluations, steps),
             watch=KeepBest(),
-            backup=backup,
-            progress=progress,
+            **how,
         )
 
 

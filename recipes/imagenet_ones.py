@@ -20,11 +20,13 @@ Your own images in ImageNet's folder layout, and a teacher trained before:
 
 `--output_dir` gets student.keras (the student of the best validation
 accuracy, plain Keras) and its teacher.keras, report.json, report.md,
-report.png, launch.json, and a folder a seed with all its models. Killed at any
-moment, the same command line goes on where it was: models that are there are
-not trained again, and the one in training is backed up every five minutes
-(`--backup_minutes`) and at SIGTERM. Seeds can be trained by several processes
-and put together by a last one.
+report.png, launch.json, pictures of the trainings (curves.png) and of the
+experts' loads (experts.png), and a folder a seed with all its models and logs:
+logs/*.csv and, with `--tensorboard`, TensorBoard's; `--log_every=1` prints a
+line a step. Killed at any moment, the same command line goes on where it was:
+models that are there are not trained again, and the one in training is backed
+up every five minutes (`--backup_minutes`) and at SIGTERM. Seeds can be trained
+by several processes and put together by a last one.
 """
 
 import pathlib
@@ -141,6 +143,7 @@ def run(settings, images, output_dir, records):
 
 def write_report(settings, output_dir, records):
     from image_study import LATENCY_BATCH
+    from pictures import draw_pictures
 
     from ones_keras.reporting import Report
 
@@ -150,6 +153,15 @@ def write_report(settings, output_dir, records):
         title=f"Sparse to dense on {settings.dataset} ({teacher})",
         latency_of=f"image, in batches of {LATENCY_BATCH}",
     ).publish(output_dir / "report")
+    draw_pictures(
+        output_dir,
+        records,
+        {
+            "accuracy": "training accuracy",
+            "val_accuracy": "validation accuracy",
+        },
+        f"{teacher} on {settings.dataset}",
+    )
 
 
 if __name__ == "__main__":

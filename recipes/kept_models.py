@@ -16,9 +16,14 @@ UNFINISHED = "unfinished.json"
 _FOLDER = "unfinished"
 
 
+def row_name(row):
+    """A row in the names of files."""
+    return row.replace(",", "").replace(" ", "_")
+
+
 def model_path(folder, row):
     """Where the model of a row is kept."""
-    return folder / f"{row.replace(',', '').replace(' ', '_')}.keras"
+    return folder / f"{row_name(row)}.keras"
 
 
 def remove_unfinished(folder):
@@ -72,6 +77,11 @@ class KeptModels:
             for path in map(path_of, found):
                 if not zipfile.is_zipfile(path):
                     raise unreadable(path, "not a .keras file")
+
+    @property
+    def log_folder(self):
+        """Where the logs of all trainings are."""
+        return self._folder / "logs"
 
     @property
     def cache_folder(self):

@@ -50,6 +50,17 @@ def define_flags(settings_class, descriptions, configs):
         "Slower operations whose results are the same bits each time, on one "
         "device.",
     )
+    flags.DEFINE_integer(
+        "log_every",
+        0,
+        "Print a line after so many steps of a training; 0 is never.",
+        lower_bound=0,
+    )
+    flags.DEFINE_bool(
+        "tensorboard",
+        False,
+        "Write logs for TensorBoard, beside the CSV files.",
+    )
     define_device_flags()
     for field in dataclasses.fields(settings_class):
         define = {
@@ -107,6 +118,12 @@ def choose_backend(settings, keras_home=None):
         os.environ["KERAS_BACKEND"] = FLAGS.backend
     if keras_home:
         os.environ["KERAS_HOME"] = keras_home
+    if FLAGS.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            "TensorBoard is not installed; `pip install "
+            "'ones_keras[tensorboard]'` installs it. Received: "
+            "`--tensorboard`."
+        )
     if FLAGS.deterministic:
         _make_deterministic()
     choose_devices(settings, output_path())
@@ -161,6 +178,13 @@ def exit_when_stopped():
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+def make_progress():
+    """The `Progress` of the command line."""
+    from progress import Progress
+
+    return Progress(FLAGS.log_every, FLAGS.tensorboard)
 
 
 def keras_home(settings):

@@ -3,12 +3,22 @@
 import time
 
 from rich import console, progress
+from training_log import TrainingLog
 
 
 class Progress:
-    """Context manager whose `announce(name, steps)` starts a bar."""
+    """Context manager whose `announce(name, steps)` starts a bar.
 
-    def __init__(self):
+    Args:
+        log_every: int. After how many steps a training says a line; 0 is
+            never. Defaults to `0`.
+        tensorboard: bool. Whether logs are for TensorBoard too. Defaults to
+            `False`.
+    """
+
+    def __init__(self, log_every=0, tensorboard=False):
+        self.log_every = log_every
+        self._tensorboard = tensorboard
         self._console = console.Console()
         self._bars = progress.Progress(
             progress.TextColumn("{task.description}"),
@@ -28,7 +38,19 @@ class Progress:
         self._bars.stop()
 
     def say(self, line):
-        self._console.print(line, highlight=False, markup=False)
+        # One line a line, however narrow a log file is taken to be.
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def log(self, folder, name, title):
+        """The `TrainingLog` of what is trained.
+
+        Args:
+            folder: path. Of `<name>.csv`, and `<name>` for TensorBoard.
+            name: string.
+            title: string. In lines.
+        """
+        board = folder / name if self._tensorboard else None
+        return TrainingLog(folder / f"{name}.csv", title, self, board)
 
     def announce(self, name, steps, note="best validation {:.1%}"):
         """Returns a callable to be given steps done and the best score.

@@ -3,8 +3,7 @@
 import shutil
 
 from kept_models import model_path, remove_unfinished
-from launch import exit_when_stopped
-from progress import Progress
+from launch import exit_when_stopped, make_progress
 from seed_record import kept_models, save_seed
 
 from ones_keras.write_aside import write_aside
@@ -20,7 +19,7 @@ def run_seeds(settings, output_dir, records, make_study):
         make_study: callable, given a seed, a `Progress` and `KeptModels`,
             that returns a `SeedStudy`.
     """
-    with exit_when_stopped(), Progress() as progress:
+    with exit_when_stopped(), make_progress() as progress:
         for seed in settings.seeds:
             folder = output_dir / f"seed_{seed}"
             if records[seed]:

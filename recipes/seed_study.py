@@ -6,6 +6,7 @@ import gc
 
 import keras
 import numpy as np
+from kept_models import row_name
 
 import ones_keras
 
@@ -162,6 +163,9 @@ class SeedStudy:
                 learning_rate=peak,
                 backup=functools.partial(self.kept.backup, name),
                 progress=self.progress.announce(title, steps, self.note),
+                log=self.progress.log(
+                    self.kept.log_folder, row_name(name), title
+                ),
             )
             self.kept.keep(name, model, validation)
         else:

@@ -144,15 +144,13 @@ def read_windows(settings, tokenizer):
     )
 
 
-def train_seed(
-    settings, model, data, batches, seed, output_dir, backup, progress
-):
+def train_seed(settings, model, data, batches, seed, output_dir, **how):
     import keras
     from fine_tuning import fit
 
     _, dev, windows = data
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    fit(model, batches, loss, settings, backup, progress)
+    fit(model, batches, loss, settings, **how)
     logits = model.predict(windows.x, settings.evaluation_batch_size, verbose=0)
     return answer(settings, dev, windows, logits, output_dir, seed)
 

@@ -6,6 +6,7 @@ import functools
 import keras
 import numpy as np
 from fine_tuning import predict
+from kept_models import row_name
 from quietly import quietly
 from seed_study import SeedStudy
 from text_training import (
@@ -207,6 +208,11 @@ class TextStudy(SeedStudy):
             progress=self.progress.announce(
                 f"seed {self.seed} · {run.name}, fine-tuned",
                 settings.fine_tune_steps,
+            ),
+            log=self.progress.log(
+                self.kept.log_folder,
+                f"{row_name(run.name)}_fine_tuned",
+                f"seed {self.seed} · {run.name}, fine-tuned",
             ),
         )
         batches = test.batches(settings.evaluation_batch_size)

@@ -20,8 +20,7 @@ def pretrain(
     steps,
     learning_rate,
     seed,
-    backup,
-    progress,
+    **how,
 ):
     """Train a masked language model (or a `Distiller`), keep its best weights.
 
@@ -33,9 +32,7 @@ def pretrain(
         steps: int. Training steps.
         learning_rate: float. Peak of the schedule.
         seed: int. Of the order, the segments and the masks.
-        backup: callable, as in `train_in_stretches`.
-        progress: callable, given the steps done and, after a validation, the
-            lowest loss until then.
+        **how: `backup`, `progress` and `log`, as in `train_in_stretches`.
 
     Returns:
         The lowest validation loss of the masked language model, in nats a
@@ -75,8 +72,7 @@ def pretrain(
             steps=steps,
             evaluations=settings.evaluations,
             watch=KeepBest("val_masked_lm_nats", -1),
-            backup=backup,
-            progress=progress,
+            **how,
         )
 
 
@@ -96,7 +92,7 @@ def training_batches(corpus, tokenizer, settings, seed):
     return batches
 
 
-def fine_tune(model, train, validation, settings, *, seed, backup, progress):
+def fine_tune(model, train, validation, settings, *, seed, **how):
     """Train a classifier without a teacher, keep its best weights.
 
     Args:
@@ -104,8 +100,7 @@ def fine_tune(model, train, validation, settings, *, seed, backup, progress):
         train, validation: `ones_keras.data.TextExamples`.
         settings: `TextSettings`.
         seed: int. Of the order.
-        backup: callable, as in `train_in_stretches`.
-        progress: As in `pretrain`, of accuracies.
+        **how: `backup`, `progress` and `log`, as in `train_in_stretches`.
 
     Returns:
         The best validation accuracy.
@@ -132,8 +127,7 @@ def fine_tune(model, train, validation, settings, *, seed, backup, progress):
             steps=steps,
             evaluations=settings.evaluations,
             watch=KeepBest(),
-            backup=backup,
-            progress=progress,
+            **how,
         )
 
 

@@ -18,6 +18,7 @@ def train_in_stretches(
     watch,
     backup,
     progress,
+    log=None,
 ):
     """Fit a model for so many steps, or for those that are missing.
 
@@ -35,14 +36,18 @@ def train_in_stretches(
             that returns a `TrainingBackup`.
         progress: callable, given the steps done and, after a stretch, what
             `watch` says then.
+        log: `TrainingLog` or `None`. Defaults to `None`.
 
     Returns:
         What `watch` says at last.
     """
     ends = np.arange(1, evaluations + 1) * steps // evaluations
-    with backup(model, [watch]) as state:
+    notes = [watch] if log is None else [watch, log]
+    with backup(model, notes) as state:
+        if log is not None:
+            log.step = state.step
         callbacks = [
-            watch,
+            *notes,
             state,
             keras.callbacks.LambdaCallback(
                 on_train_batch_end=lambda batch, logs: progress(state.step),
@@ -68,6 +73,8 @@ def train_in_stretches(
                 verbose=0,
                 callbacks=callbacks,
             )
+    if log is not None:
+        log.close()
     watch.restore(model)
     return watch.best
 

@@ -105,6 +105,7 @@ def test_code_of_the_readme(rng, tmp_path, monkeypatch):
     for long, short in (
         ("epochs=10", "epochs=1"),
         ("steps=100", "steps=2"),
+        ("steps_per_epoch=100", "steps_per_epoch=2"),
         ('method="layer_fit",', 'method="layer_fit", steps=3,'),
     ):
         assert long in code

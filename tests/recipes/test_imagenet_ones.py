@@ -74,6 +74,11 @@ def test_writes_report_picture_and_launch_configuration(finished):
     assert hits == pytest.approx(round(hits), abs=1e-6)
     picture = (folder / "report.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
+    for name in ("curves", "experts"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    log = (folder / "seed_0" / "logs" / "svd.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in log] == ["step", "1", "3"]
+    assert {"accuracy", "val_accuracy", "loss"} <= set(log[0].split(","))
     launched = json.loads((folder / "launch.json").read_text())
     assert launched["settings"]["mixup"] == 0.5
     record = json.loads((folder / "seed_0" / "results.json").read_text())
@@ -121,6 +126,12 @@ def test_a_backend_that_is_not_installed_is_named(monkeypatch, recipe):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit, match="jax is not installed"):
         recipe("--backend=jax")
+
+
+def test_tensorboard_that_is_not_installed(monkeypatch, recipe):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"ones_keras\[tensorboard\]"):
+        recipe("--tensorboard")
 
 
 def test_unreadable_results_are_named(tmp_path, recipe):
