@@ -27,44 +27,28 @@ from absl import app
 from fine_tune_seeds import fine_tune_seeds
 from fine_tuning_settings import HELP, FineTuningSettings
 from image_settings import HELP as IMAGE_HELP
-from image_settings import check_images
+from image_settings import ImageDataSettings
 from launch import define_flags, keras_home, load_images
-
-_FROM_IMAGES = (
-    *("dataset", "data_dir", "validation_share", "max_unreadable", "mixup"),
-    *("label_smoothing", "rand_augment", "rand_augment_magnitude"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageFineTuningSettings(FineTuningSettings):
+class ImageFineTuningSettings(ImageDataSettings, FineTuningSettings):
     """Every setting of a run, described in `HELP`."""
 
     dataset: str = "cifar10"
-    data_dir: str = ""
-    validation_share: float = 0.0
-    max_unreadable: int = 10
     steps: int = 8789
     batch_size: int = 512
     learning_rate: float = 0.03
     optimizer: str = "sgd"
     dropout: float = 0.1
-    label_smoothing: float = 0.0
     mixup: float = 0.5
-    rand_augment: int = 0
-    rand_augment_magnitude: float = 15.0
-
-    def check(self):
-        """Raise a `ValueError` on the first setting that cannot work."""
-        super().check()
-        check_images(self)
 
 
 CONFIGS = {"default": {}}
 
 define_flags(
     ImageFineTuningSettings,
-    {**HELP, **{name: IMAGE_HELP[name] for name in _FROM_IMAGES}},
+    {**IMAGE_HELP, **HELP},
     CONFIGS,
 )
 

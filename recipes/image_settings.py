@@ -44,18 +44,13 @@ HELP = {
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageTrainingSettings(TrainingSettings):
-    """Data, teacher and training, described in `HELP`."""
+class ImageDataSettings:
+    """Images and labels, described in `HELP`."""
 
-    model: str = "widenet_vit_tiny"
     dataset: str = "digits"
     data_dir: str = ""
-    image_size: int = 0
     validation_share: float = 0.0
     max_unreadable: int = 10
-    patch_size: int = 0
-    num_layers: int = 0
-    capacity_factor: float = 0.0
     label_smoothing: float = 0.0
     mixup: float = 0.0
     rand_augment: int = 0
@@ -64,7 +59,36 @@ class ImageTrainingSettings(TrainingSettings):
     def check(self):
         """Raise a `ValueError` on the first setting that cannot work."""
         super().check()
-        check_images(self)
+        if not 0 <= self.validation_share < 1:
+            refuse("validation_share", self.validation_share, "in [0, 1)")
+        for name in ("max_unreadable", "rand_augment"):
+            if getattr(self, name) < 0:
+                refuse(name, getattr(self, name), "0 or more")
+        if not 0 <= self.rand_augment_magnitude <= 30:
+            refuse(
+                "rand_augment_magnitude",
+                self.rand_augment_magnitude,
+                "in [0, 30]",
+            )
+        if not 0 <= self.label_smoothing < 1:
+            refuse("label_smoothing", self.label_smoothing, "in [0, 1)")
+        if not 0 <= self.mixup < math.inf:
+            refuse("mixup", self.mixup, "0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageTrainingSettings(ImageDataSettings, TrainingSettings):
+    """Data, teacher and training, described in `HELP`."""
+
+    model: str = "widenet_vit_tiny"
+    image_size: int = 0
+    patch_size: int = 0
+    num_layers: int = 0
+    capacity_factor: float = 0.0
+
+    def check(self):
+        """Raise a `ValueError` on the first setting that cannot work."""
+        super().check()
         if not 0 <= self.capacity_factor < math.inf:
             refuse("capacity_factor", self.capacity_factor, "0 or more")
 
@@ -85,25 +109,6 @@ class ImageSettings(ImageTrainingSettings):
         """Raise a `ValueError` on the first setting that cannot work."""
         super().check()
         check_students(self)
-
-
-def check_images(settings):
-    """Raise a `ValueError` on what cannot be said of images and labels."""
-    if not 0 <= settings.validation_share < 1:
-        refuse("validation_share", settings.validation_share, "in [0, 1)")
-    for name in ("max_unreadable", "rand_augment"):
-        if getattr(settings, name) < 0:
-            refuse(name, getattr(settings, name), "0 or more")
-    if not 0 <= settings.rand_augment_magnitude <= 30:
-        refuse(
-            "rand_augment_magnitude",
-            settings.rand_augment_magnitude,
-            "in [0, 30]",
-        )
-    if not 0 <= settings.label_smoothing < 1:
-        refuse("label_smoothing", settings.label_smoothing, "in [0, 1)")
-    if not 0 <= settings.mixup < math.inf:
-        refuse("mixup", settings.mixup, "0 or more")
 
 
 # docs/image_results.md says how alpha was chosen.
