@@ -238,7 +238,7 @@ def check_output_path(settings):
 
 def make_output_dir(settings):
     """The output folder, with the launch configuration."""
-    from ones_keras.write_aside import write_aside
+    from ones_keras.write_aside import remove_leftovers, write_aside
 
     path = output_path()
     launch = {
@@ -248,6 +248,7 @@ def make_output_dir(settings):
     }
     try:
         path.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path)
         with write_aside(path / "launch.json") as aside:
             aside.write_text(json.dumps(launch, indent=2) + "\n")
     except OSError as error:
