@@ -17,8 +17,9 @@ _SHARED_SIZES = (
     "evaluation_batch_size",
     "fine_tune_batch_size",
 )
-# What is restored by itself: backups, and files that were not finished.
-_NOT_COPIED = ("step_", ".")
+# What is restored by itself: backups, files that were not finished, and each
+# host's part of the teacher's outputs.
+_NOT_COPIED = ("step_", ".", "teacher_cache")
 
 
 class _Chosen:
@@ -32,7 +33,7 @@ def define_device_flags():
         "auto",
         [
             *("auto", "none", "mirrored", "tpu"),
-            *("data_parallel", "expert_parallel", "multi_worker"),
+            *("data_parallel", "expert_parallel"),
         ],
         "Devices to train on: mirrored (GPUs) or tpu on TensorFlow, "
         "data_parallel or expert_parallel on JAX. auto is tpu, mirrored or "

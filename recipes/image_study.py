@@ -1,12 +1,13 @@
 """Teacher, baselines and students of one seed, and their comparison."""
 
+import os
 import time
 
 import keras
 import numpy as np
 from image_training import predict_logits, train, training_batches
 from scipy import special
-from seed_study import Run, SeedStudy
+from seed_study import Run, SeedStudy, make_cache
 
 import ones_keras
 from ones_keras.reporting import MethodResult
@@ -72,6 +73,9 @@ def rehearse(settings, images):
     else:
         teacher = check_patches(settings, images)
     student = ones_keras.gather(teacher, method="switch")
+    if settings.teacher_cache:
+        # A folder that is not made.
+        make_cache(settings, os.devnull, teacher, ImageStudy.distilled_outputs)
     ones_keras.Distiller(
         teacher,
         student,

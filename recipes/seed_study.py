@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import gc
 
+import devices
 import keras
 import numpy as np
 from kept_models import row_name
@@ -103,16 +104,13 @@ class SeedStudy:
 
     def cached_teacher(self):
         """The teacher's outputs on disk, made now or before."""
-        settings, teacher = self.settings, self.runs[0].model
-        steps = settings.teacher_cache
-        cache = ones_keras.TeacherCache(
+        steps = self.settings.teacher_cache
+        cache = make_cache(
+            self.settings,
             self.kept.cache_folder,
-            teacher,
-            steps,
-            {"seed": self.seed},
-            outputs=self.distilled_outputs,
-            top_k=settings.teacher_cache_top_k or None,
-            temperature=settings.temperature,
+            self.runs[0].model,
+            self.distilled_outputs,
+            {"seed": self.seed, "part": list(devices.strategy().part)},
         )
         if not cache.is_complete:
             progress = self.progress.announce(
@@ -172,3 +170,16 @@ class SeedStudy:
             self.progress.say(f"{title}: trained before")
         self.runs.append(Run(name, model, steps, validation))
         gc.collect()
+
+
+def make_cache(settings, folder, teacher, outputs, data=None):
+    """The `TeacherCache` of the settings; a `ValueError` if it cannot be."""
+    return ones_keras.TeacherCache(
+        folder,
+        teacher,
+        settings.teacher_cache,
+        data,
+        outputs=outputs,
+        top_k=settings.teacher_cache_top_k or None,
+        temperature=settings.temperature,
+    )

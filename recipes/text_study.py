@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+import os
 
 import keras
 import numpy as np
 from fine_tuning import predict
 from kept_models import row_name
 from quietly import quietly
-from seed_study import SeedStudy
+from seed_study import SeedStudy, make_cache
 from text_training import (
     fine_tune,
     masked_lm_scores,
@@ -69,6 +70,9 @@ def rehearse(settings, corpus, tokenizer):
             options["steps"] = 1
         with quietly():
             ones_keras.gather(teacher, method, verbose=False, **options)
+    if settings.teacher_cache:
+        # A folder that is not made.
+        make_cache(settings, os.devnull, teacher, TextStudy.distilled_outputs)
     ones_keras.Distiller(
         teacher,
         student,

@@ -41,10 +41,8 @@ def learn():
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * DEVICES
         )
-    strategy = ones_keras.training.choose_strategy(STRATEGY)
-    assert strategy.num_devices == DEVICES
     keras.utils.set_random_seed(0)
-    # Each device has a capacity and noise of its own.
+    # Each device has a capacity, and on TensorFlow noise, of its own.
     teacher = ones_keras.models.ViTImageClassifier.from_preset(
         "widenet_vit_tiny",
         num_classes=10,
@@ -56,15 +54,17 @@ def learn():
     # Experts that are not used alike, so that their balance counts.
     router = teacher.get_layer("feed_forward").router_kernel
     router.assign(3 * keras.ops.convert_to_tensor(router))
-    found = [fit(strategy, teacher, teacher, x, y)]
+    found = [fit(teacher, teacher, x, y)]
     student = ones_keras.gather(teacher, method="average", verbose=False)
     distiller = ones_keras.Distiller(teacher, student)
-    return [*found, fit(strategy, distiller, student, x, y)]
+    return [*found, fit(distiller, student, x, y)]
 
 
-def fit(strategy, model, trained, x, y):
+def fit(model, trained, x, y):
     import tensorflow as tf
 
+    strategy = ones_keras.training.choose_strategy(STRATEGY)
+    assert strategy.num_devices == DEVICES
     examples = tf.data.Dataset.from_tensor_slices((x, y))
     # The last one has five.
     validation = examples.take(BATCH + 5).batch(BATCH)

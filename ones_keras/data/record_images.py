@@ -90,7 +90,9 @@ class RecordImages(EncodedImages):
         records = tf.data.Dataset.counter(first).map(read).prefetch(1)
         records = records.flat_map(shuffled).skip(skipped)
         batches = records.batch(batch_size, drop_remainder=True)
-        positions = tf.data.Dataset.counter(start).batch(batch_size)
+        positions = tf.data.Dataset.counter(start).batch(
+            batch_size, drop_remainder=True
+        )
         return tf.data.Dataset.zip(batches, positions).map(
             lambda records, positions: {
                 **_sources(records),

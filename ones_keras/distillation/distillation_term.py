@@ -60,7 +60,7 @@ class DistillationTerm:
         """Raises a `ValueError` where the models' outputs do not compare."""
         if not self._is_built_in:
             self.distillation.validate_model_compatibility(teacher, student)
-        _check_names(_symbolic_outputs(student), self.output_names)
+        _check_names(symbolic_outputs(student), self.output_names)
         for pair in self._symbolic_pairs(teacher, student):
             if self._on_logits:
                 check_ends_in_logits("teacher", pair.teacher)
@@ -133,7 +133,7 @@ class DistillationTerm:
         return value
 
     def _symbolic_pairs(self, teacher, student):
-        outputs = [_symbolic_outputs(model) for model in (teacher, student)]
+        outputs = [symbolic_outputs(model) for model in (teacher, student)]
         return [] if None in outputs else self._pairs(*outputs)
 
     def _pairs(self, teacher_outputs, student_outputs):
@@ -168,7 +168,7 @@ class DistillationTerm:
         return pairs
 
 
-def _symbolic_outputs(model):
+def symbolic_outputs(model):
     """A functional model's outputs; `None` where a model shows no graph."""
     if isinstance(model, keras.Sequential):
         return model.outputs[0]

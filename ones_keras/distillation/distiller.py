@@ -111,7 +111,7 @@ class Distiller(Trainer, keras.Model):
         check_distillation(alpha, temperature, distillation)
         cache = teacher if isinstance(teacher, TeacherCache) else None
         if cache is not None:
-            check_cache(cache, temperature, distillation, outputs)
+            check_cache(cache, student, temperature, distillation, outputs)
             teacher = cache.teacher
         check_models(teacher, student)
         # The student's policy decides on loss scaling. Inputs are left alone,
@@ -218,6 +218,17 @@ class Distiller(Trainer, keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         labels = y.labels if isinstance(y, Lesson) else y
         return super().compute_metrics(x, labels, y_pred, sample_weight)
+
+    def fit(self, *args, **kwargs):
+        """Trains the student, as `keras.Model.fit`."""
+        cached = isinstance(self.teacher, TeacherCache)
+        if cached and kwargs.get("class_weight") is not None:
+            raise ValueError(
+                "The batches of a `TeacherCache` have weights of their own: "
+                "give the data that it is made of a `sample_weight`. Received: "
+                f"`class_weight={kwargs['class_weight']}`."
+            )
+        return super().fit(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
         """Evaluates the student, as `student.evaluate`."""

@@ -29,7 +29,8 @@ class JAXTrainer:
     def _unshare_buffers(self):
         # `variable.assign(other.value)` makes two variables share a buffer,
         # and the donation of the student's would delete the teacher's.
-        teachers = {id(value) for value in self.teacher_signal.state}
+        variables = self.teacher_signal.model.variables
+        teachers = {id(variable.value) for variable in variables}
         for variable in self.variables:
             if id(variable.value) in teachers:
                 variable.assign(jnp.copy(variable.value))

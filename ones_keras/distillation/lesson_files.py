@@ -39,7 +39,7 @@ def read_lessons(paths, specs, start):
         start: int. Number of the first record in the first file.
     """
     features = {
-        "probe": tf.io.FixedLenFeature((), "float32"),
+        "probe": tf.io.FixedLenFeature((2,), "float32"),
         **{
             str(number): tf.io.FixedLenFeature((), "string")
             for number in range(len(specs))
@@ -59,23 +59,26 @@ def read_lessons(paths, specs, start):
 
 
 def probe(x):
-    """A number that tells one batch of inputs from another, float32 scalar.
+    """Two numbers that tell one batch of inputs from another, float32.
 
-    Their cosine with a fixed vector, which the last bits of floats, another
-    from machine to machine, do not change.
+    A cosine with a fixed vector, and the logarithm of the norm, both summed
+    over the inputs: the last bits of floats, which are others from machine to
+    machine, do not change them.
     """
-    total = tf.constant(0.0)
+    cosine = scale = tf.constant(0.0)
     for part in tf.nest.flatten(x):
+        part = tf.convert_to_tensor(part)
         flat = tf.cast(tf.reshape(part, [-1]), "float32")
         flat = flat[:: max(1, part.shape.num_elements() // _LOOKED_AT)]
         fixed = tf.cos(0.7 * tf.range(tf.size(flat), dtype="float32"))
         norm = tf.maximum(tf.norm(flat), 1e-12)
-        total += tf.tensordot(flat / norm, fixed, 1)
-    return total
+        cosine += tf.tensordot(flat / norm, fixed, 1)
+        scale += tf.math.log(norm)
+    return tf.stack([cosine, scale])
 
 
-def _floats(value):
-    return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
+def _floats(values):
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 
 def _bytes(array):

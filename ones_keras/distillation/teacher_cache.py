@@ -1,13 +1,17 @@
 """A teacher's outputs of some training steps, kept on disk."""
 
 import hashlib
+import itertools
 import json
+import math
 import pathlib
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from ones_keras.distillation.check_logits import check_ends_in_logits
+from ones_keras.distillation.distillation_term import symbolic_outputs
 from ones_keras.distillation.lesson import Lesson
 from ones_keras.distillation.lesson_files import (
     probe,
@@ -17,7 +21,7 @@ from ones_keras.distillation.lesson_files import (
 from ones_keras.distillation.output_keys import output_keys
 from ones_keras.distillation.top_logits import TopLogits
 from ones_keras.validation import check_positive_int
-from ones_keras.write_aside import write_aside
+from ones_keras.write_aside import remove_leftovers, write_aside
 
 _STEPS_A_FILE = 64
 _MANIFEST = "manifest.json"
@@ -90,21 +94,27 @@ class TeacherCache:
         temperature=1.0,
     ):
         check_positive_int("steps", steps)
-        if not temperature > 0:
+        if not 0 < temperature < math.inf:
             raise ValueError(
                 "`temperature` must be positive. Received: "
                 f"`temperature={temperature}`."
             )
         self.folder = pathlib.Path(folder)
         self.teacher = teacher
-        self.steps = steps
+        self.steps = steps = int(steps)
         self.top_k = top_k
         self.temperature = temperature
-        self._keys = _chosen_keys(teacher, outputs)
-        self.classes = {
-            key: output.shape[-1]
-            for key, output in self._picked(teacher.output).items()
-        }
+        symbolic = symbolic_outputs(teacher)
+        if symbolic is None:
+            raise ValueError(
+                "`teacher` must show its outputs, as functional models and "
+                f"`Sequential` ones do. Received: {teacher}."
+            )
+        self._keys = _chosen_keys(symbolic, outputs)
+        picked = self._picked(symbolic)
+        for output in picked.values():
+            check_ends_in_logits("teacher", output)
+        self.classes = {key: out.shape[-1] for key, out in picked.items()}
         if top_k is not None:
             check_positive_int("top_k", top_k)
             if top_k >= min(self.classes.values()):
@@ -140,14 +150,20 @@ class TeacherCache:
                 `None`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.folder)
+        examples, following = iter(()), None
         for start in self._starts():
             if str(start) in self._manifest["files"]:
                 continue
-            count = min(_STEPS_A_FILE, self.steps - start)
+            if start != following:
+                # Once, as a stream of text is read up to its place.
+                dataset = batches(start)
+                _check_static(dataset.element_spec)
+                examples = iter(dataset)
+            following = min(start + _STEPS_A_FILE, self.steps)
             path = self._path(start)
-            write_lessons(
-                path, self._taught(batches(start).take(count), start, progress)
-            )
+            own = itertools.islice(examples, following - start)
+            write_lessons(path, self._taught(own, start, following, progress))
             self._manifest["files"][str(start)] = path.stat().st_size
             with write_aside(self.folder / _MANIFEST) as aside:
                 aside.write_text(json.dumps(self._manifest, indent=1) + "\n")
@@ -171,6 +187,7 @@ class TeacherCache:
                 f"{len(self._manifest['files'])} files of "
                 f"{len(self._starts())}."
             )
+        _check_static(batches(0).element_spec)
         within = start_step % self.steps
         whole = self._once(batches, 0).repeat()
         if within:
@@ -191,7 +208,7 @@ class TeacherCache:
 
     def _lesson(self, step, found):
         (x, y, *weights), (expected, arrays) = found
-        alike = tf.abs(probe(x) - expected) < _ALIKE
+        alike = tf.reduce_all(tf.abs(probe(x) - expected) < _ALIKE)
         with tf.control_dependencies(
             [
                 tf.cond(
@@ -210,30 +227,30 @@ class TeacherCache:
             f"given for {self.folder}: data, order or augmentation are others."
         )
 
-    def _taught(self, batches, start, progress):
-        _check_static(batches.element_spec)
-        for step, (x, *_) in enumerate(batches, start):
-            outputs = self._picked(
-                self.teacher.predict_on_batch(
-                    tf.nest.map_structure(np.asarray, x)
-                )
-            )
+    def _taught(self, batches, start, end, progress):
+        step = start
+        for x, *_ in batches:
+            x = tf.nest.map_structure(np.asarray, x)
+            outputs = self._picked(self.teacher.predict_on_batch(x))
             arrays = []
-            for key in self._keys:
-                if self.top_k is None:
-                    kept = [np.asarray(outputs[key], "float32")]
-                else:
-                    kept = map(
-                        keras.ops.convert_to_numpy,
-                        TopLogits.of(
-                            outputs[key], self.top_k, self.temperature
-                        ),
-                    )
-                arrays += kept
+            for output in outputs.values():
+                kept = [output]
+                if self.top_k is not None:
+                    kept = TopLogits.of(output, self.top_k, self.temperature)
+                    kept = map(keras.ops.convert_to_numpy, kept)
+                arrays += [np.asarray(array) for array in kept]
+            if self.top_k is None:
+                arrays = [array.astype("float32") for array in arrays]
             self._check_specs([[[*a.shape], str(a.dtype)] for a in arrays])
-            yield float(probe(x)), arrays
+            yield probe(x).numpy(), arrays
+            step += 1
             if progress:
-                progress(step + 1)
+                progress(step)
+        if step < end:
+            raise ValueError(
+                f"The batches must go on for `steps={self.steps}`. Received: "
+                f"{step} of them."
+            )
 
     def _check_specs(self, specs):
         if self._manifest["specs"] is None:
@@ -305,11 +322,11 @@ class TeacherCache:
         return self.folder / f"steps_{start:08d}.tfrecord"
 
 
-def _chosen_keys(teacher, outputs):
+def _chosen_keys(symbolic, outputs):
     if outputs is None:
-        return list(output_keys(teacher.output).values())
+        return list(output_keys(symbolic).values())
     names = [outputs] if isinstance(outputs, str) else outputs
-    known = [*teacher.output] if isinstance(teacher.output, dict) else []
+    known = [*symbolic] if isinstance(symbolic, dict) else []
     if not names or not set(names) <= set(known):
         raise ValueError(
             "`outputs` must be keys of the teacher's outputs, a dict. "
@@ -320,6 +337,13 @@ def _chosen_keys(teacher, outputs):
 
 def _digest(model):
     digest = hashlib.sha256()
+    for layer in model._flatten_layers(include_self=False):
+        config = layer.get_config()
+        # A name decides nothing, and of a model within it says all names.
+        if "layers" not in config:
+            del config["name"]
+            said = [type(layer).__name__, config]
+            digest.update(json.dumps(said, default=_type_name).encode())
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()
@@ -332,3 +356,7 @@ def _check_static(spec):
             "All batches must have the same shapes, which are known "
             f"beforehand (`drop_remainder=True`). Received: inputs of {sizes}."
         )
+
+
+def _type_name(value):
+    return type(value).__name__

@@ -3,6 +3,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from ones_keras.distillation.output_keys import output_keys
+
 
 class TopLogits(NamedTuple):
     """The greatest logits of each position, and what stands for all others.
@@ -61,10 +63,10 @@ def dense_logits(teacher_outputs, student_outputs):
         return teacher_outputs.dense(student_outputs.shape[-1])
     if isinstance(teacher_outputs, dict):
         # The teacher may have more of them than the student.
+        known = output_keys(student_outputs).values()
         return {
             key: dense_logits(outputs, student_outputs[key])
-            if isinstance(outputs, TopLogits)
-            else outputs
             for key, outputs in teacher_outputs.items()
+            if key in known
         }
     return teacher_outputs

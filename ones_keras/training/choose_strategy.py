@@ -3,6 +3,7 @@ import os
 
 import keras
 
+from ones_keras.training.hosts import num_hosts
 from ones_keras.training.strategy import Strategy
 
 # By backend, after "auto" and "none".
@@ -87,6 +88,11 @@ def choose_strategy(strategy="auto", tpu=""):
             f"`tpu={tpu!r}`, `strategy={strategy!r}` on the backend {backend}."
         )
     if strategy == "none":
+        if num_hosts() > 1:
+            raise ValueError(
+                f"Each of {num_hosts()} hosts would train a model of its own. "
+                "Received: `strategy='none'`."
+            )
         return Strategy()
     if backend == "tensorflow":
         return _of_tensorflow(strategy, tpu)

@@ -24,7 +24,8 @@ def clip_whole_gradient(optimizer):
     )
     ```
     """
-    if keras.backend.backend() != "tensorflow":
+    done = getattr(optimizer, "_clips_whole_gradient", False)
+    if done or keras.backend.backend() != "tensorflow":
         return optimizer
     import tensorflow as tf
 
@@ -40,6 +41,7 @@ def clip_whole_gradient(optimizer):
         return clip(gradients)
 
     optimizer._clip_gradients = sum_and_clip
+    optimizer._clips_whole_gradient = True
     # Summed already.
     optimizer._all_reduce_sum_gradients = list
     return optimizer

@@ -10,6 +10,8 @@ import pickle
 import keras
 import numpy as np
 
+# Bytes that are sent at once.
+_PIECE = 2**26
 _steps = itertools.count()
 
 
@@ -36,18 +38,41 @@ def from_first_host(compute):
 
     Args:
         compute: callable. Runs on the first host only; returns what can be
-            pickled. All hosts have to call this at the same place.
+            pickled, or raises, and then all do. All hosts have to call this
+            at the same place.
     """
     if num_hosts() == 1:
         return compute()
+    content = b""
+    if host_id() == 0:
+        try:
+            content = pickle.dumps((compute(), None))
+        except Exception as error:
+            # The others would wait for it for ever.
+            content = pickle.dumps((None, error))
+    found, error = pickle.loads(_broadcast(content))
+    if error is not None:
+        raise error
+    return found
+
+
+def _broadcast(content):
+    """The bytes that the first host has, in pieces of one size."""
     from jax.experimental.multihost_utils import broadcast_one_to_all
 
-    content = pickle.dumps(compute()) if host_id() == 0 else b""
-    # Its length first: all have to have arrays of the same shape.
-    length = int(broadcast_one_to_all(np.array(len(content))))
-    padded = np.zeros(length, "uint8")
-    padded[: len(content)] = np.frombuffer(content, "uint8")
-    return pickle.loads(np.asarray(broadcast_one_to_all(padded)).tobytes())
+    pieces = -(-len(content) // _PIECE)
+    last = len(content) - (pieces - 1) * _PIECE
+    # Small numbers, as JAX cuts integers to 32 bits.
+    pieces, last = map(int, broadcast_one_to_all(np.array([pieces, last])))
+    found = bytearray()
+    for number in range(pieces):
+        piece = np.zeros(_PIECE if number < pieces - 1 else last, "uint8")
+        if host_id() == 0:
+            start = number * _PIECE
+            own = content[start : start + len(piece)]
+            piece = np.frombuffer(own, "uint8")
+        found += np.asarray(broadcast_one_to_all(piece)).tobytes()
+    return bytes(found)
 
 
 def stop_together():

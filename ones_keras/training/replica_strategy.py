@@ -1,4 +1,5 @@
 import contextlib
+import functools
 
 import tensorflow as tf
 
@@ -27,8 +28,15 @@ class ReplicaStrategy(SpreadStrategy):
 def mirrored():
     """Of the GPUs, or of the logical CPUs where there is none."""
     devices = [tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU")]
-    names = [device.name for device in devices[0] or devices[1]]
-    return ReplicaStrategy("mirrored", tf.distribute.MirroredStrategy(names))
+    names = tuple(device.name for device in devices[0] or devices[1])
+    return ReplicaStrategy("mirrored", _mirrored(names))
+
+
+# A second one of the same devices would count its collective operations from
+# the beginning, and meet those of the first.
+@functools.cache
+def _mirrored(names):
+    return tf.distribute.MirroredStrategy(names)
 
 
 def tpu(name):

@@ -129,6 +129,12 @@ class SpreadStrategy(Strategy):
 
 def _copy(model):
     copy = type(model).from_config(model.get_config())
+    layers = zip(copy._flatten_layers(), model._flatten_layers(), strict=True)
+    for layer, other in layers:
+        # Of this layer alone: `trainable =` would reach those within it too.
+        layer._trainable = other._trainable
+    for variable, other in zip(copy.variables, model.variables, strict=True):
+        variable.trainable = other.trainable
     _assign(copy, model)
     return copy
 

@@ -233,3 +233,23 @@ def test_data_dir_is_needed():
 def test_size_of_the_files_is_checked(folder, tmp_path, size):
     with pytest.raises(ValueError, match="shard_mb"):
         write_image_records(folder, tmp_path / "records", shard_mb=size)
+
+
+def test_parts_of_several_hosts(folder, records):
+    """Together they are the batches of one, of the folder as of its records."""
+    for dataset in (
+        load_image_records(records, (8, 8)),
+        load_image_folder(folder, (8, 8), SHARE),
+    ):
+        whole, *parts = (
+            list(dataset.train(6, 1, 2, 3, part).as_numpy_iterator())
+            for part in ((0, 1), (0, 2), (1, 2))
+        )
+        for (x, y), *halves in zip(whole, *parts, strict=True):
+            assert [len(labels) for _, labels in halves] == [3, 3]
+            for found, expected in zip(
+                zip(*halves, strict=True), (x, y), strict=True
+            ):
+                np.testing.assert_array_equal(np.concatenate(found), expected)
+        with pytest.raises(ValueError, match=r"Received: `part=\(0, 4\)`"):
+            dataset.train(6, part=(0, 4))

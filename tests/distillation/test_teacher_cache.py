@@ -18,10 +18,10 @@ def small_files(monkeypatch):
     monkeypatch.setattr(teacher_cache, "_STEPS_A_FILE", 2)
 
 
-def classifier(seed, outputs=None):
+def classifier(seed, outputs=None, activation="tanh"):
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((3,))
-    hidden = keras.layers.Dense(6, activation="tanh")(inputs)
+    hidden = keras.layers.Dense(6, activation=activation)(inputs)
     heads = {
         name: keras.layers.Dense(CLASSES)(hidden)
         for name in outputs or ("only",)
@@ -134,25 +134,32 @@ def test_one_of_several_outputs(tmp_path):
         found.append(student.get_weights())
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
-    with pytest.raises(ValueError, match="Received: `outputs=a`"):
-        Distiller(cache, classifier(1, names), outputs="a")
+    for outputs in ("a", None):
+        with pytest.raises(ValueError, match=f"Received: `outputs={outputs}`"):
+            Distiller(cache, classifier(1, names), outputs=outputs)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"teacher": 2},
+        {"teacher": {"seed": 2}},
+        {"teacher": {"seed": 0, "activation": "relu"}},
         {"steps": STEPS + 1},
         {"data": {"seed": 1}},
         {"top_k": 2},
     ],
 )
 def test_a_folder_of_something_else(tmp_path, change):
-    TeacherCache(tmp_path, classifier(0), STEPS, {"seed": 0}).fill(batches)
-    given = {"teacher": 0, "steps": STEPS, "data": {"seed": 0}} | change
-    given["teacher"] = classifier(given["teacher"])
-    with pytest.raises(ValueError, match=f"{next(iter(change))}.*, now "):
-        TeacherCache(tmp_path, **given)
+    given = {"teacher": {"seed": 0}, "steps": STEPS, "data": {"seed": 0}}
+    for each in ({}, change):
+        options = given | each
+        options["teacher"] = classifier(**options["teacher"])
+        if each:
+            name = next(iter(change))
+            with pytest.raises(ValueError, match=f"{name}.*, now "):
+                TeacherCache(tmp_path, **options)
+        else:
+            TeacherCache(tmp_path, **options).fill(batches)
 
 
 def test_another_temperature_of_the_other_classes(tmp_path):
@@ -171,8 +178,9 @@ def test_another_temperature_of_the_other_classes(tmp_path):
         lambda start: batches(start, seed=1),
         lambda start: batches(start + 1),
         lambda start: batches(start).map(lambda x, y: (x[::-1], y[::-1])),
+        functools.partial(batches, scale=1.01),
     ],
-    ids=["seed", "step", "order"],
+    ids=["seed", "step", "order", "scale"],
 )
 def test_other_batches(tmp_path, others):
     cache = TeacherCache(tmp_path, classifier(0), STEPS)
@@ -187,8 +195,32 @@ def test_last_bits_are_no_other_batches(tmp_path):
     """They are others from machine to machine."""
     cache = TeacherCache(tmp_path, classifier(0), STEPS)
     cache.fill(batches)
-    nearly = functools.partial(batches, scale=1 + 1e-5)
+
+    def nearly(start):
+        return batches(start).map(lambda x, y: (x + 1e-6 * tf.sin(1e3 * x), y))
+
     assert len(list(cache.lessons(nearly).take(STEPS))) == STEPS
+
+
+def test_batches_that_end_too_early(tmp_path):
+    cache = TeacherCache(tmp_path, classifier(0), STEPS)
+    with pytest.raises(ValueError, match=r"`steps=5`\. Received: 3 of them"):
+        cache.fill(lambda start: batches(start).take(3 - start))
+    assert not cache.is_complete
+    cache.fill(batches)
+
+
+def test_text_is_read_once(tmp_path):
+    """A stream that is opened anew is read from its beginning."""
+    opened = []
+
+    def stream(start):
+        opened.append(start)
+        return batches(start)
+
+    cache = TeacherCache(tmp_path, classifier(0), STEPS)
+    cache.fill(stream)
+    assert opened == [0]
 
 
 def test_damage(tmp_path):
@@ -220,10 +252,38 @@ def test_bad_arguments(tmp_path):
     with pytest.raises(ValueError, match="drop_remainder"):
         cache.fill(lambda start: uneven)
     assert not (tmp_path / "a" / "manifest.json").exists()
+    cache.fill(batches)
+    with pytest.raises(ValueError, match="drop_remainder"):
+        cache.lessons(lambda start: uneven)
+    softmax = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4, activation="softmax")]
+    )
+    with pytest.raises(ValueError, match="`teacher` must return logits"):
+        TeacherCache(tmp_path / "b", softmax, steps=2)
 
 
-def test_labels_alone(tmp_path):
+def test_what_fit_does_not_take(tmp_path):
     cache = TeacherCache(tmp_path, classifier(0), STEPS)
     cache.fill(batches)
     with pytest.raises(ValueError, match="`lessons`"):
         learn(cache, batches(0))
+    distiller = Distiller(cache, classifier(1))
+    with pytest.raises(ValueError, match="Received: `class_weight="):
+        distiller.fit(cache.lessons(batches), class_weight={0: 2.0})
+
+
+def test_a_teacher_that_shares_its_values(tmp_path):
+    """On JAX the student's are given away in each step."""
+    teacher, student = classifier(0), classifier(0)
+    for own, other in zip(student.variables, teacher.variables, strict=True):
+        own.assign(other.value)
+    cache = TeacherCache(tmp_path, teacher, STEPS)
+    cache.fill(batches)
+    distiller = Distiller(cache, student)
+    distiller.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    distiller.fit(
+        cache.lessons(batches), steps_per_epoch=2, shuffle=False, verbose=0
+    )
+    teacher.predict_on_batch(np.ones((1, 3)))

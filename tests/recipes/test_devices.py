@@ -16,6 +16,7 @@ import pytest
 import ones_keras
 
 BACKEND = keras.backend.backend()
+FOREIGN = "mirrored" if BACKEND == "jax" else "data_parallel"
 ROOT = pathlib.Path(__file__).parents[2]
 SHORT = (
     "--methods=svd",
@@ -126,7 +127,7 @@ def test_two_hosts(tmp_path, import_recipe, run_recipe):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--strategy=multi_worker"], "`strategy` must be one of"),
+        ([f"--strategy={FOREIGN}"], "`strategy` must be one of"),
         (["--process_id=1"], "come with `--job_addresses`"),
     ],
 )

@@ -1,3 +1,4 @@
+import importlib
 import json
 
 import keras
@@ -21,6 +22,14 @@ def test_one_device_trains_the_model_itself(name):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     with strategy.spread(model) as spread:
         assert spread is model
+
+
+def test_hosts_that_would_not_train_together(monkeypatch):
+    # Not the function of that name.
+    module = importlib.import_module(choose_strategy.__module__)
+    monkeypatch.setattr(module, "num_hosts", lambda: 2)
+    with pytest.raises(ValueError, match="Each of 2 hosts"):
+        choose_strategy("none")
 
 
 @pytest.mark.parametrize("name", [*OTHERS[BACKEND], "multi_worker"])

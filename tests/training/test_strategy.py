@@ -1,11 +1,13 @@
+import contextlib
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ones_keras.training.strategy import Strategy
+from ones_keras.training.strategy import SpreadStrategy, Strategy
 
 
 class TwoOfFour(Strategy):
@@ -16,6 +18,7 @@ class TwoOfFour(Strategy):
     part = (1, 2)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 17))
 def test_the_last_batch_is_filled_up(count):
     strategy = Strategy()
@@ -76,7 +79,37 @@ def test_a_host_feeds_its_part():
     assert len(next(iter(filled))[1]) == 4
 
 
+class OnesOwn(SpreadStrategy):
+    """A copy on the same device."""
+
+    def scope(self, models):
+        return contextlib.nullcontext()
+
+
+def test_what_is_frozen_stays_frozen():
+    inner = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(3), keras.layers.Dense(3)]
+    )
+    inner.layers[0].trainable = False
+    model = keras.Sequential([keras.Input((2,)), inner, keras.layers.Dense(1)])
+    before = model.get_weights()
+    with OnesOwn().spread(model) as spread:
+        assert spread is not model
+        assert len(spread.trainable_variables) == 4
+        spread.compile("sgd", "mse")
+        spread.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+    moved = [
+        np.any(one != other)
+        for one, other in zip(model.get_weights(), before, strict=True)
+    ]
+    assert moved == [False, False, True, True, True, True]
+
+
 def test_a_batch_that_cannot_be_shared():
     TwoOfFour().check_batch_size("batch_size", 8)
     with pytest.raises(ValueError, match=r"multiple of the 4.*`batch_size=6`"):
         TwoOfFour().check_batch_size("batch_size", 6)
+    unknown = tf.data.Dataset.range(16).batch(8)
+    for batches in (unknown, unknown.batch(3, drop_remainder=True)):
+        with pytest.raises(ValueError, match="2 hosts can share"):
+            TwoOfFour().own_part(batches)
