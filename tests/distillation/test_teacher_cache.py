@@ -275,10 +275,10 @@ def test_what_fit_does_not_take(tmp_path):
 def test_a_teacher_that_shares_its_values(tmp_path):
     """On JAX the student's are given away in each step."""
     teacher, student = classifier(0), classifier(0)
-    for own, other in zip(student.variables, teacher.variables, strict=True):
-        own.assign(other.value)
     cache = TeacherCache(tmp_path, teacher, STEPS)
     cache.fill(batches)
+    for own, other in zip(student.variables, teacher.variables, strict=True):
+        own.assign(other.value)
     distiller = Distiller(cache, student)
     distiller.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
