@@ -5,6 +5,9 @@ from keras import ops
 
 from ones_keras.distillation.output_keys import output_keys
 
+# The logarithm of it, and finite.
+_NOTHING = -1e30
+
 
 class TopLogits(NamedTuple):
     """The greatest logits of each position, and what stands for all others.
@@ -25,13 +28,21 @@ class TopLogits(NamedTuple):
         """Those of logits `(..., C)`, `k < C`, at a temperature."""
         logits = ops.cast(logits, "float32")
         values, indices = ops.top_k(logits, k)
-        total = ops.logsumexp(logits / temperature, axis=-1)
-        top = ops.logsumexp(values / temperature, axis=-1)
-        # log(exp(total) - exp(top)), where nothing is left of it no less than
-        # float32 tells apart.
-        share = ops.maximum(-ops.expm1(ops.minimum(top - total, 0.0)), 1e-7)
-        others = logits.shape[-1] - k
-        rest = total + ops.log(share) - math.log(others)
+        least, others = values[..., -1:], logits.shape[-1] - k
+        below = logits < least
+        # Of logits that are alike some are kept and the others are not.
+        alike = others - ops.sum(ops.cast(below, "float32"), axis=-1)
+        rest = ops.logaddexp(
+            ops.logsumexp(
+                ops.where(below, logits / temperature, _NOTHING), axis=-1
+            ),
+            ops.where(
+                alike > 0,
+                least[..., 0] / temperature + ops.log(ops.maximum(alike, 1.0)),
+                _NOTHING,
+            ),
+        )
+        rest = rest - math.log(others)
         return cls(values, ops.cast(indices, "int32"), temperature * rest)
 
     def dense(self, classes):
