@@ -6,7 +6,7 @@ import tensorflow as tf
 from ones_keras.write_aside import write_aside
 
 # Numbers of a batch of inputs that tell it from others.
-_LOOKED_AT = 2**16
+_LOOKED_AT = 2**12
 
 
 def write_lessons(path, lessons):
