@@ -113,12 +113,17 @@ def check_vocabulary(tokenizer):
 def show(settings, corpus, tokenizer):
     """Print what a run would be."""
     from dry_run import dry_run_study
-    from text_study import build_teacher
+    from text_study import TextStudy, build_teacher
 
     batches = corpus.train(
         tokenizer, settings.batch_size, settings.sequence_length
     )
-    dry_run_study(settings, build_teacher(settings, tokenizer), batches)
+    dry_run_study(
+        settings,
+        build_teacher(settings, tokenizer),
+        batches,
+        TextStudy.distilled_outputs,
+    )
 
 
 def run(settings, corpus, tokenizer, output_dir, records):

@@ -1,13 +1,12 @@
 """Teacher, baselines and students of one seed, and their comparison."""
 
-import os
 import time
 
 import keras
 import numpy as np
 from image_training import predict_logits, train, training_batches
 from scipy import special
-from seed_study import Run, SeedStudy, make_cache
+from seed_study import Run, SeedStudy, rehearse_cache
 
 import ones_keras
 from ones_keras.reporting import MethodResult
@@ -73,15 +72,13 @@ def rehearse(settings, images):
     else:
         teacher = check_patches(settings, images)
     student = ones_keras.gather(teacher, method="switch")
-    if settings.teacher_cache:
-        # A folder that is not made.
-        make_cache(settings, os.devnull, teacher, ImageStudy.distilled_outputs)
     ones_keras.Distiller(
         teacher,
         student,
         alpha=settings.alpha,
         temperature=settings.temperature,
     )
+    rehearse_cache(settings, teacher, None, images.train(settings.batch_size))
     ones_keras.metrics.router_statistics(
         teacher, np.zeros((1, *images.image_shape), "float32")
     )

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+from byte_size import byte_size
 
 from ones_keras.layers import MoEFeedForward
 
@@ -27,11 +28,13 @@ class MemoryEstimate:
     activations: int
 
     def __str__(self):
-        total = self.weights + self.activations
+        total, weights, activations = map(
+            byte_size,
+            (self.weights + self.activations, self.weights, self.activations),
+        )
         return (
-            f"about {_said(total)}: {_said(self.weights)} of weights, "
-            f"gradients and optimizer, {_said(self.activations)} of a batch's "
-            "activations"
+            f"about {total}: {weights} of weights, gradients and optimizer, "
+            f"{activations} of a batch's activations"
         )
 
 
@@ -99,11 +102,3 @@ def _within(layer, inputs):
         rows = tokens * layer.top_k * (layer.capacity_factor or 1.0)
         return int(rows * 2 * (layer.intermediate_dim + width))
     return 0
-
-
-def _said(size):
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{size:.3g} {unit}"

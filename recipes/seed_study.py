@@ -8,6 +8,7 @@ import devices
 import keras
 import numpy as np
 from kept_models import row_name
+from launch import output_path
 
 import ones_keras
 
@@ -170,6 +171,25 @@ class SeedStudy:
             self.progress.say(f"{title}: trained before")
         self.runs.append(Run(name, model, steps, validation))
         gc.collect()
+
+
+def rehearse_cache(settings, teacher, outputs, batches):
+    """Say what is wrong with a cache before there is one."""
+    if not settings.teacher_cache:
+        return
+    inputs = batches.element_spec[0]
+    cache = imagined_cache(settings, teacher, outputs)
+    cache.size(inputs)
+    # Of a run that goes on, much of it may be there.
+    if not output_path().exists():
+        cache.check_room(inputs)
+
+
+def imagined_cache(settings, teacher, outputs):
+    """The `TeacherCache` of a teacher that is not trained."""
+    # A folder that is not made.
+    folder = output_path() / "teacher_cache"
+    return make_cache(settings, folder, teacher, outputs)
 
 
 def make_cache(settings, folder, teacher, outputs, data=None):

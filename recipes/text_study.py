@@ -2,14 +2,13 @@
 
 import dataclasses
 import functools
-import os
 
 import keras
 import numpy as np
 from fine_tuning import predict
 from kept_models import row_name
 from quietly import quietly
-from seed_study import SeedStudy, make_cache
+from seed_study import SeedStudy, rehearse_cache
 from text_training import (
     fine_tune,
     masked_lm_scores,
@@ -70,9 +69,6 @@ def rehearse(settings, corpus, tokenizer):
             options["steps"] = 1
         with quietly():
             ones_keras.gather(teacher, method, verbose=False, **options)
-    if settings.teacher_cache:
-        # A folder that is not made.
-        make_cache(settings, os.devnull, teacher, TextStudy.distilled_outputs)
     ones_keras.Distiller(
         teacher,
         student,
@@ -81,7 +77,8 @@ def rehearse(settings, corpus, tokenizer):
         outputs=TextStudy.distilled_outputs,
     )
     size = settings.sequence_length
-    corpus.train(tokenizer, settings.batch_size, size)
+    batches = corpus.train(tokenizer, settings.batch_size, size)
+    rehearse_cache(settings, teacher, TextStudy.distilled_outputs, batches)
     corpus.validation(tokenizer, settings.evaluation_batch_size, size)
     corpus.test(tokenizer, settings.evaluation_batch_size, size)
 

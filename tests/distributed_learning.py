@@ -3,18 +3,20 @@
 A script, as devices are made before a backend starts. It prints the logs and
 the weights as JSON:
 
-    python -m tests.distributed_learning STRATEGY DEVICES [PORT PROCESS]
+    python -m tests.distributed_learning STRATEGY TEACHER DEVICES [PORT PROCESS]
 
-`STRATEGY` is `none`, `mirrored`, `data_parallel` or `expert_parallel`. With a
-port and the number of a process it is one of two that share the work.
+`STRATEGY` is `none`, `mirrored`, `data_parallel` or `expert_parallel`,
+`TEACHER` is `online` or `cached`. With a port and the number of a process it is
+one of two that share the work.
 """
 
 import json
 import os
 import sys
+import tempfile
 
-STRATEGY, DEVICES = sys.argv[1], int(sys.argv[2])
-PROCESSES = 2 if len(sys.argv) > 3 else 1
+STRATEGY, TEACHER, DEVICES = *sys.argv[1:3], int(sys.argv[3])
+PROCESSES = 2 if len(sys.argv) > 4 else 1
 if os.environ["KERAS_BACKEND"] == "jax":
     os.environ["XLA_FLAGS"] = (
         os.environ.get("XLA_FLAGS", "")
@@ -23,6 +25,7 @@ if os.environ["KERAS_BACKEND"] == "jax":
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
 
 import ones_keras  # noqa: E402
 
@@ -35,8 +38,6 @@ def learn():
     x = rng.uniform(0, 255, (count, 8, 8, 1)).astype("float32")
     y = rng.integers(0, 10, count).astype("int32")
     if STRATEGY == "mirrored":
-        import tensorflow as tf
-
         (cpu,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * DEVICES
@@ -54,18 +55,22 @@ def learn():
     # Experts that are not used alike, so that their balance counts.
     router = teacher.get_layer("feed_forward").router_kernel
     router.assign(3 * keras.ops.convert_to_tensor(router))
-    found = [fit(teacher, teacher, x, y)]
-    student = ones_keras.gather(teacher, method="average", verbose=False)
-    distiller = ones_keras.Distiller(teacher, student)
-    return [*found, fit(distiller, student, x, y)]
-
-
-def fit(model, trained, x, y):
-    import tensorflow as tf
-
     strategy = ones_keras.training.choose_strategy(STRATEGY)
     assert strategy.num_devices == DEVICES
     examples = tf.data.Dataset.from_tensor_slices((x, y))
+    train = strategy.own_part(examples.batch(BATCH, drop_remainder=True))
+    found = [fit(teacher, teacher, strategy, examples, train)]
+    student = ones_keras.gather(teacher, method="average", verbose=False)
+    with tempfile.TemporaryDirectory() as folder:
+        if TEACHER == "cached":
+            teacher = ones_keras.TeacherCache(folder, teacher, STEPS)
+            teacher.fill(train.skip)
+            train = teacher.lessons(train.skip).take(STEPS)
+        distiller = ones_keras.Distiller(teacher, student)
+        return [*found, fit(distiller, student, strategy, examples, train)]
+
+
+def fit(model, trained, strategy, examples, train):
     # The last one has five.
     validation = examples.take(BATCH + 5).batch(BATCH)
     with strategy.spread(model) as spread:
@@ -82,7 +87,7 @@ def fit(model, trained, x, y):
             ],
         )
         history = spread.fit(
-            strategy.own_part(examples.batch(BATCH, drop_remainder=True)),
+            train,
             epochs=2,
             validation_data=strategy.evaluation_batches(validation, BATCH),
             shuffle=False,
@@ -111,8 +116,8 @@ if __name__ == "__main__":
 
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         keras.distribution.initialize(
-            job_addresses=f"127.0.0.1:{sys.argv[3]}",
+            job_addresses=f"127.0.0.1:{sys.argv[4]}",
             num_processes=PROCESSES,
-            process_id=int(sys.argv[4]),
+            process_id=int(sys.argv[5]),
         )
     print(json.dumps(learn()))

@@ -59,7 +59,7 @@ learning = functools.partial(Script, "distributed_learning")
 
 @functools.cache
 def alone():
-    return learning("none", 1).result()
+    return learning("none", "online", 1).result()
 
 
 def compare(found, expected):
@@ -74,22 +74,26 @@ def compare(found, expected):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute")
-@pytest.mark.parametrize("devices", [2, 4])
-def test_mirrored(devices):
-    compare(learning("mirrored", devices).result(), alone())
+@pytest.mark.parametrize(("teacher", "devices"), [("online", 2), ("cached", 4)])
+def test_mirrored(teacher, devices):
+    compare(learning("mirrored", teacher, devices).result(), alone())
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution is of JAX")
-@pytest.mark.parametrize("strategy", ["data_parallel", "expert_parallel"])
-def test_eight_devices(strategy):
-    compare(learning(strategy, 8).result(), alone())
+@pytest.mark.parametrize(
+    ("strategy", "teacher"),
+    [("data_parallel", "cached"), ("expert_parallel", "online")],
+)
+def test_eight_devices(strategy, teacher):
+    compare(learning(strategy, teacher, 8).result(), alone())
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution is of JAX")
 def test_two_processes(unused_port):
     """Each has all experts, on its two devices."""
     processes = [
-        learning("expert_parallel", 4, unused_port, number) for number in (0, 1)
+        learning("expert_parallel", "online", 4, unused_port, number)
+        for number in (0, 1)
     ]
     for found in [process.result() for process in processes]:
         compare(found, alone())

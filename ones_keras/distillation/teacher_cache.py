@@ -1,10 +1,10 @@
 """A teacher's outputs of some training steps, kept on disk."""
 
-import hashlib
 import itertools
 import json
 import math
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ from ones_keras.distillation.lesson_files import (
     read_lessons,
     write_lessons,
 )
+from ones_keras.distillation.model_digest import model_digest
 from ones_keras.distillation.output_keys import output_keys
 from ones_keras.distillation.top_logits import TopLogits
 from ones_keras.validation import check_positive_int
@@ -28,6 +29,8 @@ _MANIFEST = "manifest.json"
 # What the probes of one batch differ by from machine to machine, and far less
 # than those of two batches do.
 _ALIKE = 1e-3
+# A message of protobuf has less than 2 GiB; beside the outputs it says little.
+_MOST_BYTES = 2**31 - 2**16
 
 
 class TeacherCache:
@@ -123,7 +126,7 @@ class TeacherCache:
                     f"`top_k={top_k}`, classes {self.classes}."
                 )
         self._manifest = {
-            "teacher_sha256": _digest(teacher),
+            "teacher_sha256": model_digest(teacher),
             "steps": steps,
             "data": json.loads(json.dumps(data or {})),
             "outputs": sorted(map(str, self._keys)),
@@ -138,6 +141,42 @@ class TeacherCache:
     def is_complete(self):
         """Whether all steps are there."""
         return len(self._manifest["files"]) == len(self._starts())
+
+    def size(self, inputs):
+        """Bytes that the outputs of all steps take on disk.
+
+        Args:
+            inputs: The `element_spec` of a batch's inputs, of static shapes.
+
+        Raises:
+            ValueError: If those of one batch are too large for a file.
+        """
+        record = self._record_bytes(inputs)
+        if record > _MOST_BYTES:
+            raise ValueError(
+                "The outputs of a batch must take less than 2 GiB: choose "
+                f"smaller batches or a smaller `top_k`. Received: {record:,} "
+                f"bytes, `top_k={self.top_k}`."
+            )
+        return self.steps * record
+
+    def check_room(self, inputs):
+        """Raises a `ValueError` if the outputs that are missing do not fit.
+
+        Args:
+            inputs: The `element_spec` of a batch's inputs, of static shapes.
+        """
+        missing = self.size(inputs) - sum(self._manifest["files"].values())
+        # What is to be made lies in the nearest folder that is there.
+        path = self.folder.absolute()
+        nearest = next(p for p in (path, *path.parents) if p.exists())
+        free = shutil.disk_usage(nearest).free
+        if missing > free:
+            raise ValueError(
+                f"The outputs of `steps={self.steps}` do not fit on the disk "
+                f"of {self.folder}: {missing:,} bytes are missing. Received: "
+                f"{free:,} bytes free."
+            )
 
     def fill(self, batches, progress=None):
         """Runs the teacher on the steps that are missing.
@@ -159,6 +198,7 @@ class TeacherCache:
                 # Once, as a stream of text is read up to its place.
                 dataset = batches(start)
                 _check_static(dataset.element_spec)
+                self.check_room(dataset.element_spec[0])
                 examples = iter(dataset)
             following = min(start + _STEPS_A_FILE, self.steps)
             path = self._path(start)
@@ -193,6 +233,22 @@ class TeacherCache:
         if within:
             whole = self._once(batches, within).concatenate(whole)
         return whole.prefetch(tf.data.AUTOTUNE)
+
+    def _record_bytes(self, inputs):
+        outputs = self.teacher.compute_output_spec(
+            tf.nest.map_structure(
+                lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name),
+                inputs,
+            )
+        )
+        found = 0
+        for output in self._picked(outputs).values():
+            _, *positions, classes = output.shape
+            # A logit, or those kept with their classes and that of the rest.
+            kept = 2 * self.top_k + 1 if self.top_k else classes
+            found += 4 * math.prod(positions) * kept
+        # Which some layers have forgotten in their outputs.
+        return found * tf.nest.flatten(inputs)[0].shape[0]
 
     def _once(self, batches, start):
         first = start // _STEPS_A_FILE
@@ -335,20 +391,6 @@ def _chosen_keys(symbolic, outputs):
     return sorted(names)
 
 
-def _digest(model):
-    digest = hashlib.sha256()
-    for layer in model._flatten_layers(include_self=False):
-        config = layer.get_config()
-        # A name decides nothing, and of a model within it says all names.
-        if "layers" not in config:
-            del config["name"]
-            said = [type(layer).__name__, config]
-            digest.update(json.dumps(said, default=_type_name).encode())
-    for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()
-
-
 def _check_static(spec):
     sizes = [part.shape for part in tf.nest.flatten(spec[0])]
     if not all(size.is_fully_defined() for size in sizes):
@@ -356,7 +398,3 @@ def _check_static(spec):
             "All batches must have the same shapes, which are known "
             f"beforehand (`drop_remainder=True`). Received: inputs of {sizes}."
         )
-
-
-def _type_name(value):
-    return type(value).__name__

@@ -1,6 +1,7 @@
 """A cached teacher teaches what it teaches online, or nothing at all."""
 
 import functools
+import types
 
 import keras
 import numpy as np
@@ -233,6 +234,33 @@ def test_damage(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(ValueError, match=r"Received: .*manifest\.json"):
         TeacherCache(tmp_path, teacher, STEPS)
+
+
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_size(tmp_path, top_k):
+    """What is said beforehand, but for what tells the records apart."""
+    cache = TeacherCache(tmp_path, classifier(0), STEPS, top_k=top_k)
+    cache.fill(batches)
+    found = sum(each.stat().st_size for each in tmp_path.glob("*.tfrecord"))
+    said = cache.size(batches(0).element_spec[0])
+    assert said == STEPS * BATCH * 4 * (CLASSES if top_k is None else 5)
+    assert 0 < found - said < 200 * STEPS
+
+
+def test_what_does_not_fit(tmp_path, monkeypatch):
+    cache = TeacherCache(tmp_path / "a", classifier(0), steps=2**40)
+    with pytest.raises(ValueError, match=r"`steps=1099511627776` do not fit"):
+        cache.fill(batches)
+    assert not list(tmp_path.glob("a/*.tfrecord"))
+    wide = tf.TensorSpec((2**30, 3))
+    with pytest.raises(ValueError, match=r"smaller `top_k`\. Received: "):
+        cache.size(wide)
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda path: types.SimpleNamespace(free=0)
+    )
+    cache = TeacherCache(tmp_path / "b", classifier(0), STEPS)
+    with pytest.raises(ValueError, match="Received: 0 bytes free"):
+        cache.check_room(batches(0).element_spec[0])
 
 
 def test_bad_arguments(tmp_path):

@@ -93,10 +93,12 @@ def two_hosts(folder, *flags):
 def test_two_hosts(tmp_path, import_recipe, run_recipe):
     """Learn together what one learns alone; the first writes and prints.
 
+    Each keeps the teacher's outputs of its own part.
+
     One is stopped, upon which both stop, and both are started again.
     """
     # A device's own capacity is enough: no token is dropped.
-    flags = ("--teacher_steps=40", "--capacity_factor=4")
+    flags = ("--teacher_steps=40", "--capacity_factor=4", "--teacher_cache=3")
     hosts = two_hosts(tmp_path, *flags)
     backups = tmp_path / "0" / "seed_0" / "unfinished" / "teacher"
     while not (backups / "step_0.npz").exists():
