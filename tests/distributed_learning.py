@@ -51,6 +51,7 @@ def learn():
         router_noise=0,
         capacity_factor=None,
         load_balance=0.5,
+        mutual_distillation=0.1,
     )
     # Experts that are not used alike, so that their balance counts.
     router = teacher.get_layer("feed_forward").router_kernel

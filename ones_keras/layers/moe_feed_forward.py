@@ -4,19 +4,24 @@ import keras
 from keras import ops
 
 from ones_keras.layers.dispatch import (
+    Dispatched,
     ExpertBank,
-    all_experts_feed_forward,
-    sparse_feed_forward,
+    all_experts_outputs,
+    combine,
+    sparse_outputs,
 )
 from ones_keras.layers.dispatch.devices import devices_of
 from ones_keras.layers.load_balance_loss import load_balance_loss
+from ones_keras.layers.mutual_distillation_loss import (
+    mutual_distillation_loss,
+)
 from ones_keras.layers.per_expert_initializer import PerExpertInitializer
 from ones_keras.layers.routing import restrict, route
 from ones_keras.validation import check_positive_int, get_activation
 
 DISPATCH = {
-    "sparse": sparse_feed_forward,
-    "einsum": all_experts_feed_forward,
+    "sparse": sparse_outputs,
+    "einsum": all_experts_outputs,
 }
 
 
@@ -54,6 +59,11 @@ class MoEFeedForward(keras.layers.Layer):
             Defaults to `None`.
         load_balance: float. Weight of the load-balance loss, added with
             `add_loss` in training. Defaults to `0.01`.
+        mutual_distillation: float. Weight of the mean squared distance between
+            the outputs of a token's experts, added with `add_loss` in training:
+            experts that teach each other (MoDE). It needs `top_k` of 2 or
+            more; `top_k=num_experts` is MoDE's dense gate. The form of the loss
+            is recalled, not verified against the paper. Defaults to `0.0`.
         router_noise: float or `None`. Standard deviation of the normal noise
             added to the router's logits in training. Defaults to `None`, the
             paper's `1 / num_experts`.
@@ -107,6 +117,7 @@ class MoEFeedForward(keras.layers.Layer):
         capacity_factor=1.2,
         inference_capacity_factor=None,
         load_balance=0.01,
+        mutual_distillation=0.0,
         router_noise=None,
         renormalize_gates=False,
         dispatch="sparse",
@@ -140,6 +151,7 @@ class MoEFeedForward(keras.layers.Layer):
                 )
         for name, value in (
             ("load_balance", load_balance),
+            ("mutual_distillation", mutual_distillation),
             ("router_noise", router_noise),
         ):
             if value is not None and value < 0:
@@ -147,6 +159,12 @@ class MoEFeedForward(keras.layers.Layer):
                     f"`{name}` must not be negative. Received: "
                     f"`{name}={value}`."
                 )
+        if mutual_distillation and top_k == 1:
+            raise ValueError(
+                "`mutual_distillation` needs two experts a token, `top_k` of 2 "
+                "or more. Received: "
+                f"`mutual_distillation={mutual_distillation}`, `top_k=1`."
+            )
         self.num_experts = num_experts
         self.intermediate_dim = intermediate_dim
         self.top_k = top_k
@@ -154,6 +172,7 @@ class MoEFeedForward(keras.layers.Layer):
         self.capacity_factor = capacity_factor
         self.inference_capacity_factor = inference_capacity_factor
         self.load_balance = load_balance
+        self.mutual_distillation = mutual_distillation
         self.router_noise = router_noise
         self.renormalize_gates = renormalize_gates
         self.dispatch = dispatch
@@ -207,7 +226,7 @@ class MoEFeedForward(keras.layers.Layer):
             ops.convert_to_tensor(self.down_bias),
         )
         devices = devices_of(self)
-        outputs, load = devices.dispatch(
+        found = devices.dispatch(
             functools.partial(self._dispatch, training),
             tokens,
             probabilities,
@@ -215,24 +234,37 @@ class MoEFeedForward(keras.layers.Layer):
             bank,
         )
         if training and self.load_balance:
-            balance = load_balance_loss(probabilities, load, mask, devices.sum)
+            balance = load_balance_loss(
+                probabilities, found.load, mask, devices.sum
+            )
             devices.add_loss(self, self.load_balance * balance)
-        return ops.reshape(outputs, ops.shape(inputs))
+        if found.pairs is not None:
+            distance = mutual_distillation_loss(
+                found.pairs, found.computed, devices.sum
+            )
+            devices.add_loss(self, self.mutual_distillation * distance)
+        return ops.reshape(found.outputs, ops.shape(inputs))
 
     def _dispatch(self, training, tokens, probabilities, mask, bank, first):
-        """Outputs of the experts from `first` on, and the load of all."""
-        routing = self.route(probabilities, mask, training)
-        load = routing.load
+        """`Dispatched` to the experts from `first` on."""
+        whole = routing = self.route(probabilities, mask, training)
         own, options = bank.up_kernel.shape[0], {}
         if own < self.num_experts:  # On JAX alone.
             routing = restrict(routing, first, own)
             capacity = self._capacity(tokens.shape[0], training)
             if capacity is not None and self.dispatch == "sparse":
                 options["most_pairs"] = own * capacity
-        outputs = DISPATCH[self.dispatch](
+        pairs = DISPATCH[self.dispatch](
             tokens, routing, bank, self.activation, **options
         )
-        return outputs, load
+        found = Dispatched(combine(pairs, routing.gates), whole.load)
+        if not (training and self.mutual_distillation):
+            return found
+        own, computed = (
+            ops.transpose(gates > 0) for gates in (routing.gates, whole.gates)
+        )
+        pairs = ops.where(own[..., None], pairs, ops.zeros_like(pairs))
+        return found._replace(pairs=pairs, computed=computed)
 
     def router_probabilities(self, tokens, training=False):
         """Router probabilities `(T, E)`, float32, of tokens `(T, D)`."""
@@ -287,6 +319,7 @@ class MoEFeedForward(keras.layers.Layer):
             "capacity_factor": self.capacity_factor,
             "inference_capacity_factor": self.inference_capacity_factor,
             "load_balance": self.load_balance,
+            "mutual_distillation": self.mutual_distillation,
             "router_noise": self.router_noise,
             "renormalize_gates": self.renormalize_gates,
             "dispatch": self.dispatch,

@@ -36,6 +36,7 @@ class Encoder:
     activation: Any
     capacity_factor: float | None
     load_balance: float
+    mutual_distillation: float
     router_noise: float | None
     renormalize_gates: bool
     dispatch: str
@@ -154,6 +155,7 @@ class Encoder:
             self.activation,
             capacity_factor=self.capacity_factor,
             load_balance=self.load_balance,
+            mutual_distillation=self.mutual_distillation,
             router_noise=self.router_noise,
             renormalize_gates=self.renormalize_gates,
             dispatch=self.dispatch,

@@ -33,6 +33,7 @@ CASES = [
 def test_gradients_equal_all_experts(name, capacity_factor, jit, rng):
     layer, inputs, mask = adverse_case(name, rng)
     layer.capacity_factor = capacity_factor
+    layer.mutual_distillation = 0.5 if layer.top_k > 1 else 0.0
     weights = rng.normal(size=inputs.shape).astype("float32")
     kwargs = {"mask": mask, "training": True}
     found = loss_and_gradients(layer, inputs, weights, jit=jit, **kwargs)

@@ -105,14 +105,9 @@ def to_blocks(
 
 
 def from_blocks(outputs, blocks, routing):
-    """Gather each pair's output from the blocks and sum them by gate.
-
-    The gate of a pair that is not computed is 0.
-    """
+    """Outputs `(K, T, D)` of the pairs, of `(num_blocks, block_size, D)`."""
     num_tokens, top_k = ops.shape(routing.gates)
     dim = outputs.shape[-1]
     rows = ops.reshape(outputs, (-1, dim))
     pairs = ops.take(rows, blocks.slots, axis=0)
-    pairs = ops.reshape(pairs, (top_k, num_tokens, dim))
-    gates = ops.cast(ops.transpose(routing.gates), outputs.dtype)
-    return ops.sum(pairs * gates[..., None], axis=0)
+    return ops.reshape(pairs, (top_k, num_tokens, dim))

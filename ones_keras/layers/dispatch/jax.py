@@ -11,7 +11,7 @@ LARGEST_BLOCK = 512
 
 # Eager calls would otherwise compile the scan anew every time.
 @functools.partial(jax.jit, static_argnames=("activation", "most_pairs"))
-def sparse_feed_forward(tokens, routing, bank, activation, most_pairs=None):
+def sparse_outputs(tokens, routing, bank, activation, most_pairs=None):
     """Scan over the blocks, each with the weights of its expert.
 
     `most_pairs` is how many are computed at most, where that is known: of a

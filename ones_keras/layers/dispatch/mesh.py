@@ -2,6 +2,7 @@ import jax
 import keras
 from jax.sharding import PartitionSpec
 
+from ones_keras.layers.dispatch.dispatched import Dispatched
 from ones_keras.layers.dispatch.expert_bank import ExpertBank
 from ones_keras.layers.dispatch.one_device import OneDevice
 
@@ -63,16 +64,21 @@ class Mesh(OneDevice):
             if self._expert_axis:
                 own = bank.up_kernel.shape[0]
                 first = jax.lax.axis_index(self._expert_axis) * own
-            outputs, load = compute(tokens, probabilities, mask, bank, first)
+            found = compute(tokens, probabilities, mask, bank, first)
             if self._expert_axis:
-                outputs = jax.lax.psum(outputs, self._expert_axis)
-            return outputs, jax.lax.psum(load, self._batch_axis)
+                outputs, pairs = jax.lax.psum(
+                    (found.outputs, found.pairs), self._expert_axis
+                )
+                found = found._replace(outputs=outputs, pairs=pairs)
+            load = jax.lax.psum(found.load, self._batch_axis)
+            return found._replace(load=load)
 
         rows = PartitionSpec(self._batch_axis)
+        choices = PartitionSpec(None, self._batch_axis)
         spread = jax.shard_map(
             local,
             mesh=self._mesh,
             in_specs=(rows, rows, rows, PartitionSpec(self._expert_axis)),
-            out_specs=(rows, PartitionSpec()),
+            out_specs=Dispatched(rows, PartitionSpec(), choices, choices),
         )
         return spread(tokens, probabilities, mask, ExpertBank(*bank))

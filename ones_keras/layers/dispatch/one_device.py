@@ -5,16 +5,15 @@ class OneDevice:
         """Calls `compute`, the dispatch of some tokens to some experts.
 
         Args:
-            compute: callable, given the next four, the number of the first
-                expert of the bank, and whether there are others. It returns
-                outputs `(T, D)` and the load `(E,)` of all experts.
+            compute: callable, given the next four and the number of the first
+                expert of the bank. It returns a `Dispatched`.
             tokens: `(T, D)`.
             probabilities: `(T, E)` float32.
             mask: `(T,)` bool or `None`.
             bank: `ExpertBank`.
 
         Returns:
-            The outputs, and the load of the whole batch.
+            A `Dispatched`, with the load of the whole batch.
         """
         return compute(tokens, probabilities, mask, bank, 0)
 

@@ -10,7 +10,7 @@ LARGEST_BLOCK = 128
 RUN_LENGTHS = (8, 4, 2, 1)
 
 
-def sparse_feed_forward(tokens, routing, bank, activation):
+def sparse_outputs(tokens, routing, bank, activation):
     """Loop over the experts and their blocks, forward and backward.
 
     The gradient is written out because TensorFlow's own would keep every

@@ -1,13 +1,13 @@
 import torch
 
 
-def sparse_feed_forward(tokens, routing, bank, activation):
+def sparse_outputs(tokens, routing, bank, activation):
     """One pair of matrix products an expert, on exactly the rows it was sent.
 
     PyTorch runs eagerly, so shapes may follow the routing and nothing is
     padded.
     """
-    num_tokens = tokens.shape[0]
+    num_tokens, top_k = routing.gates.shape
     pairs = routing.order[routing.kept]
     sources = pairs % num_tokens
     groups = torch.split(
@@ -21,6 +21,7 @@ def sparse_feed_forward(tokens, routing, bank, activation):
     ):
         hidden = activation(torch.addmm(up_bias, rows, up))
         outputs.append(torch.addmm(down_bias, hidden, down))
-    gates = routing.gates.T.reshape(-1).index_select(0, pairs)
-    weighted = torch.cat(outputs) * gates[:, None].to(tokens.dtype)
-    return torch.zeros_like(tokens).index_add(0, sources, weighted)
+    outputs = torch.cat(outputs)
+    rows = outputs.new_zeros(top_k * num_tokens, outputs.shape[1])
+    rows = rows.index_copy(0, pairs.long(), outputs)
+    return rows.view(top_k, num_tokens, -1)

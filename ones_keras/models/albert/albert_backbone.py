@@ -54,9 +54,10 @@ class AlbertBackbone(CheckedLength, SparseBackbone):
         max_sequence_length: int. Positions there are embeddings for. Defaults
             to `512`.
         num_segments: int. Defaults to `2`.
-        capacity_factor: float or `None`. This and the next four are arguments
+        capacity_factor: float or `None`. This and the next five are arguments
             of `ones_keras.layers.MoEFeedForward`. Defaults to `1.2`.
         load_balance: float. Defaults to `0.01`.
+        mutual_distillation: float. Defaults to `0.0`.
         router_noise: float or `None`. Defaults to `None`, `1 / num_experts`.
         renormalize_gates: bool. Defaults to `False`.
         dispatch: `"sparse"` or `"einsum"`. Defaults to `"sparse"`.
@@ -120,6 +121,7 @@ class AlbertBackbone(CheckedLength, SparseBackbone):
         num_segments=2,
         capacity_factor=1.2,
         load_balance=0.01,
+        mutual_distillation=0.0,
         router_noise=None,
         renormalize_gates=False,
         dispatch="sparse",
@@ -156,6 +158,7 @@ class AlbertBackbone(CheckedLength, SparseBackbone):
             activation=activation,
             capacity_factor=capacity_factor,
             load_balance=load_balance,
+            mutual_distillation=mutual_distillation,
             router_noise=router_noise,
             renormalize_gates=renormalize_gates,
             dispatch=dispatch,

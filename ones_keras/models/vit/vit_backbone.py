@@ -39,9 +39,10 @@ class ViTBackbone(SparseBackbone):
             feed-forward layer. Defaults to `0.0`.
         activation: string or callable of the feed-forward layers. Defaults to
             `"gelu"`.
-        capacity_factor: float or `None`. This and the next four are arguments
+        capacity_factor: float or `None`. This and the next five are arguments
             of `ones_keras.layers.MoEFeedForward`. Defaults to `1.2`.
         load_balance: float. Defaults to `0.01`.
+        mutual_distillation: float. Defaults to `0.0`.
         router_noise: float or `None`. Defaults to `None`, `1 / num_experts`.
         renormalize_gates: bool. Defaults to `False`.
         dispatch: `"sparse"` or `"einsum"`. Defaults to `"sparse"`.
@@ -92,6 +93,7 @@ class ViTBackbone(SparseBackbone):
         activation="gelu",
         capacity_factor=1.2,
         load_balance=0.01,
+        mutual_distillation=0.0,
         router_noise=None,
         renormalize_gates=False,
         dispatch="sparse",
@@ -122,6 +124,7 @@ class ViTBackbone(SparseBackbone):
             activation=activation,
             capacity_factor=capacity_factor,
             load_balance=load_balance,
+            mutual_distillation=mutual_distillation,
             router_noise=router_noise,
             renormalize_gates=renormalize_gates,
             dispatch=dispatch,

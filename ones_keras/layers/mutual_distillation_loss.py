@@ -1,0 +1,46 @@
+from keras import ops
+
+
+def _alone(*values):
+    return values
+
+
+def mutual_distillation_loss(outputs, computed, sum_all=_alone):
+    """Mean squared distance of two experts that have the same token.
+
+    `1 / (K (K - 1)) sum_{i != j} mean_d (e_i(x)_d - e_j(x)_d)^2` over the `K`
+    experts that computed a token, averaged over the tokens that two or more
+    did. For two experts it is the mean of `(e_1 - e_2)^2`, and whatever their
+    number the mean over pairs, so that a weight means the same. What a token
+    of one expert has to learn from is nothing, and it is not counted.
+
+    The paper's abstract does not give the loss, and its text was not at hand:
+    this form is recalled and not verified.
+
+    Args:
+        outputs: `(K, T, D)`. Of each token's experts, before the gates; 0
+            where not computed.
+        computed: `(K, T)` bool. Which of them are: not those dropped by a
+            capacity, nor padding's.
+        sum_all: callable. Sums values over all devices that have a part of the
+            batch. Defaults to one that returns them.
+
+    Returns:
+        Scalar float32.
+
+    References:
+        - [MoDE: A Mixture-of-Experts Model with Mutual Distillation among the
+          Experts](https://arxiv.org/abs/2402.00893)
+    """
+    outputs = ops.cast(outputs, "float32")
+    weights = ops.cast(computed, "float32")
+    count = ops.sum(weights, axis=0)
+    mean = ops.sum(outputs, axis=0) / ops.maximum(count, 1.0)[:, None]
+    # Squares of all pairs' differences are those from the mean, K times.
+    squares = ops.mean(ops.square(outputs - mean), axis=-1)
+    distances = 2 * ops.sum(squares * weights, axis=0)
+    distances = distances / ops.maximum(count - 1, 1.0)
+    total, tokens = sum_all(
+        ops.sum(distances), ops.sum(ops.cast(count > 1, "float32"))
+    )
+    return total / ops.maximum(tokens, 1.0)
