@@ -6,6 +6,7 @@ from ones_keras import (
     layers,
     metrics,
     models,
+    mutual,
     reporting,
     training,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "layers",
     "metrics",
     "models",
+    "mutual",
     "reporting",
     "training",
 ]

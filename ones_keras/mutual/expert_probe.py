@@ -1,0 +1,52 @@
+"""What was found of the experts of a mixture."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ExpertProbe:
+    """What each expert knows alone, and what the gate makes of it.
+
+    An expert's own examples are those that the gate gives more weight of than
+    any other expert.
+
+    Attributes:
+        share: `(E,)` float64. Share of the examples that are an expert's own.
+        accuracy: `(E,)` float64. Of the expert alone on its own examples; NaN
+            where it has none.
+        accuracy_on_all: `(E,)` float64. Of the expert alone on all examples.
+        mixture_accuracy: float. Of all experts together.
+        own_accuracy: float. Were every example answered by the expert whose own
+            it is, alone: the mean of `accuracy` by `share`.
+        best_accuracy: float. Were it answered by one that is right, if any is.
+        routing_accuracy: float. Of the examples that some experts get right
+            and others wrong, the share that are the own ones of one that is
+            right; NaN where there are none. A gate that knows nothing has
+            `chance`.
+        chance: float. Of these examples, the share of experts that are right.
+        similarity: float. Mean over pairs of experts of `output_similarity`, 1
+            where they have become one.
+    """
+
+    share: np.ndarray
+    accuracy: np.ndarray
+    accuracy_on_all: np.ndarray
+    mixture_accuracy: float
+    own_accuracy: float
+    best_accuracy: float
+    routing_accuracy: float
+    chance: float
+    similarity: float
+
+    def to_dict(self):
+        """Lists and floats, `None` for NaN: as JSON takes it."""
+
+        def plain(value):
+            if isinstance(value, np.ndarray):
+                return [plain(float(each)) for each in value]
+            return None if np.isnan(value) else float(value)
+
+        found = dataclasses.asdict(self)
+        return {name: plain(value) for name, value in found.items()}
