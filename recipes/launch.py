@@ -70,6 +70,7 @@ def define_flags(settings_class, descriptions, configs):
             bool: flags.DEFINE_bool,
             tuple[str, ...]: flags.DEFINE_list,
             tuple[int, ...]: flags.DEFINE_list,
+            tuple[float, ...]: flags.DEFINE_list,
         }[field.type]
         # No default here, so that a flag that was given is told from one that
         # was not: only those replace what the configuration says.
@@ -96,6 +97,14 @@ def read_settings(settings_class, configs):
                     f"`--{field.name}={','.join(value)}`."
                 )
             value = [int(entry) for entry in value]
+        if field.type == tuple[float, ...]:
+            try:
+                value = [float(entry) for entry in value]
+            except ValueError as error:
+                raise ValueError(
+                    f"`--{field.name}` must be numbers, separated by commas. "
+                    f"Received: `--{field.name}={','.join(value)}`."
+                ) from error
         given[field.name] = tuple(value) if isinstance(value, list) else value
     settings = settings_class(**{**configs[FLAGS.config], **given})
     settings.check()

@@ -1,0 +1,119 @@
+"""The pictures of `mode_experts.py`."""
+
+import numpy as np
+from matplotlib import figure
+
+from ones_keras.reporting.picture_style import MUTED, tidy, write_title
+
+_COLORS = {"dense": "#1f6fb2", "sparse": "#d9822b"}
+
+
+def draw_alphas(rows):
+    """Accuracy against alpha 0, and how alike experts are, a column a task.
+
+    Args:
+        rows: list of `mode_report.Row`.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    alphas = sorted({row.alpha for row in rows})
+    picture = figure.Figure(
+        figsize=(1.5 + 2.6 * len(tasks), 5.2),
+        layout="constrained",
+        facecolor="white",
+    )
+    panels = picture.subplots(2, len(tasks), squeeze=False, sharex=True)
+    for (above, below), task in zip(panels.T, tasks, strict=True):
+        above.set_title(task, fontsize=10, color=MUTED)
+        above.axhline(0, color=MUTED, lw=1, ls=(0, (4, 3)))
+        for gate in dict.fromkeys(row.gate for row in rows):
+            own = [row for row in rows if (row.task, row.gate) == (task, gate)]
+            places = [alphas.index(row.alpha) for row in own]
+            style = {"color": _COLORS[gate], "marker": "o", "ms": 4, "lw": 1.5}
+            taught = [row for row in own if row.alpha]
+            above.errorbar(
+                [alphas.index(row.alpha) for row in taught],
+                [100 * row.difference.mean() for row in taught],
+                [2 * np.nan_to_num(100 * row.standard_error) for row in taught],
+                capsize=3,
+                label=f"{gate} gate",
+                **style,
+            )
+            below.plot(
+                places,
+                [np.nanmean(row.values["similarity"]) for row in own],
+                **style,
+            )
+        below.set_ylim(0, 1.05)
+        below.set_xlabel("alpha")
+        below.set_xticks(range(len(alphas)), [f"{each:g}" for each in alphas])
+        for axes in (above, below):
+            tidy(axes, grid="y")
+            axes.tick_params(axis="y", colors=MUTED)
+    panels[0, 0].set_ylabel(
+        "test accuracy minus alpha 0's (%)\n± two standard errors", color=MUTED
+    )
+    panels[1, 0].set_ylabel("similarity of the experts", color=MUTED)
+    panels[0, 0].legend(frameon=False, fontsize=9)
+    write_title(picture, "Experts that teach each other")
+    return picture
+
+
+def draw_experts(rows):
+    """Each expert alone on its own examples, without and with teaching.
+
+    Experts by the share of examples that are theirs, the mean over seeds; of
+    the alphas above 0 the one that validation likes best.
+
+    Args:
+        rows: list of `mode_report.Row`.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    pairs = list(dict.fromkeys((row.task, row.gate) for row in rows))
+    picture = figure.Figure(
+        figsize=(1.5 + 2.6 * len(pairs), 3.4),
+        layout="constrained",
+        facecolor="white",
+    )
+    panels = picture.subplots(1, len(pairs), squeeze=False)[0]
+    for axes, pair in zip(panels, pairs, strict=True):
+        own = [row for row in rows if (row.task, row.gate) == pair]
+        taught = max(
+            own,
+            key=lambda row: (row.alpha > 0, row.values["validation"].mean()),
+        )
+        shown = {row.alpha: row for row in (own[0], taught)}
+        for place, (alpha, row) in enumerate(sorted(shown.items())):
+            means = _by_share(row.values)
+            experts = np.arange(len(means))
+            axes.bar(
+                experts + 0.38 * place - 0.19,
+                100 * means,
+                width=0.36,
+                color=("#9cc3e4", "#1f6fb2")[place],
+                label=f"alpha {alpha:g}",
+            )
+        lowest = min(_by_share(row.values).min() for row in shown.values())
+        axes.set_ylim(max(0, 100 * lowest - 10), 100)
+        axes.set_xticks(experts, [str(expert + 1) for expert in experts])
+        axes.set_title(f"{pair[0]}, {pair[1]} gate", fontsize=10, color=MUTED)
+        axes.set_xlabel("expert, by share")
+        axes.legend(frameon=False, fontsize=8, loc="lower left")
+        tidy(axes, grid="y")
+        axes.tick_params(axis="y", colors=MUTED)
+    panels[0].set_ylabel("alone, on its own examples (%)", color=MUTED)
+    write_title(picture, "Expert probing")
+    return picture
+
+
+def _by_share(values):
+    """Mean over seeds of experts' accuracies, the busiest expert first."""
+    order = np.argsort(-values["share"], axis=1)
+    accuracy = np.take_along_axis(values["own_by_expert"], order, axis=1)
+    counted = np.isfinite(accuracy)
+    total = np.where(counted, accuracy, 0).sum(axis=0)
+    return total / np.maximum(counted.sum(axis=0), 1)

@@ -1,0 +1,159 @@
+"""One mixture after another: trained, probed, kept."""
+
+import functools
+import gc
+import pathlib
+from typing import NamedTuple
+
+import keras
+import results_file
+from mode_settings import TASKS
+from mode_tasks import load_task
+from optimization import KeepBest
+from results_file import read_results, unreadable, write_results
+
+import ones_keras
+from ones_keras.mutual import MixtureOfModels, probe_experts
+
+_EVALUATION_BATCH = 512
+# They choose which mixtures are trained, and not what becomes of one.
+_CHOOSE = ("tasks", "alphas", "gates", "adult_dir", "keras_home")
+
+
+class Mixture(NamedTuple):
+    """One training.
+
+    Attributes:
+        task: string.
+        gate: `"dense"` or `"sparse"`.
+        alpha: float.
+        seed: int.
+    """
+
+    task: str
+    gate: str
+    alpha: float
+    seed: int
+
+    @property
+    def name(self):
+        return f"{self.gate} gate, alpha {self.alpha:g}"
+
+
+def list_mixtures(settings):
+    """All trainings, those of one task and seed together."""
+    return [
+        Mixture(task, gate, alpha, seed)
+        for task in settings.tasks
+        for seed in settings.seeds
+        for gate in settings.gates
+        for alpha in settings.alphas
+    ]
+
+
+class Records:
+    """What was found of each mixture, in a file a task and seed.
+
+    Args:
+        folder: path.
+        settings: `ModeSettings`.
+    """
+
+    def __init__(self, folder, settings):
+        self._folder = pathlib.Path(folder)
+        self._identity = results_file.identity(settings, _CHOOSE)
+        self._found = {}
+
+    def read(self, mixture):
+        """The record of a mixture, or `None`."""
+        return self._file(mixture).get(mixture.name)
+
+    def write(self, mixture, record):
+        found = self._file(mixture)
+        found[mixture.name] = record
+        path = self._path(mixture)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_results(path, self._identity, {"records": found})
+
+    def _file(self, mixture):
+        path = self._path(mixture)
+        if path not in self._found:
+            content = read_results(path, self._identity)
+            try:
+                self._found[path] = content["records"] if content else {}
+            except KeyError as error:
+                raise unreadable(path, error) from error
+        return self._found[path]
+
+    def _path(self, mixture):
+        return self._folder / mixture.task / f"seed_{mixture.seed}.json"
+
+
+def run_mixtures(settings, records, progress):
+    """Train what has no record yet."""
+    load = functools.lru_cache(maxsize=1)(load_task)
+    for mixture in list_mixtures(settings):
+        if records.read(mixture) is None:
+            task = load(mixture.task, settings.adult_dir, mixture.seed)
+            records.write(mixture, train(settings, task, mixture, progress))
+            keras.backend.clear_session()
+            gc.collect()
+
+
+def train(settings, task, mixture, progress):
+    """Train a mixture, and say what its experts know.
+
+    Those of one seed begin alike, whatever gate and alpha, and see the same
+    batches.
+    """
+    keras.utils.set_random_seed(mixture.seed)
+    model = MixtureOfModels(
+        [task.expert() for _ in range(settings.num_experts)],
+        task.gate(settings.num_experts),
+        top_k=settings.top_k if mixture.gate == "sparse" else None,
+        mutual_distillation=mixture.alpha,
+        distance=settings.distance,
+    )
+    steps = settings.steps or TASKS[mixture.task]
+    best = KeepBest()
+    model.compile(
+        keras.optimizers.AdamW(
+            ones_keras.training.LinearWarmupDecay(
+                settings.learning_rate, steps, steps // 10
+            )
+        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    title = f"{mixture.task} · seed {mixture.seed} · {mixture.name}"
+    done = progress.announce(title, steps)
+    model.fit(
+        task.train(settings.batch_size, mixture.seed),
+        epochs=settings.evaluations,
+        steps_per_epoch=steps // settings.evaluations,
+        validation_data=task.validation,
+        validation_batch_size=_EVALUATION_BATCH,
+        callbacks=[
+            best,
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: done(
+                    (epoch + 1) * steps // settings.evaluations, best.best
+                )
+            ),
+        ],
+        shuffle=False,
+        verbose=0,
+    )
+    best.restore(model)
+    return {
+        "validation": best.best,
+        "steps": steps,
+        "probe": probe_experts(model, batches(*task.test)).to_dict(),
+    }
+
+
+def batches(x, labels):
+    """Some of the examples at a time."""
+    for start in range(0, len(labels), _EVALUATION_BATCH):
+        some = slice(start, start + _EVALUATION_BATCH)
+        yield x[some], labels[some]

@@ -1,0 +1,241 @@
+"""The tasks of `mode_experts.py`: their data, their experts and gates."""
+
+import dataclasses
+import gzip
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from sklearn import compose, datasets, model_selection, preprocessing
+
+import ones_keras
+from ones_keras.data import ArrayExamples
+from ones_keras.data.stratified_split import stratified_split
+
+_WORDS, _LENGTH = 5000, 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A classification that a mixture of small networks learns.
+
+    Attributes:
+        train: callable, given a batch size and a seed, that returns endless
+            batches.
+        validation: pair of arrays, inputs and labels.
+        test: pair of arrays.
+        expert: callable that returns a fresh expert, a `keras.Model`.
+        gate: callable, given the number of experts, that returns a gate.
+    """
+
+    train: Callable
+    validation: Any
+    test: Any
+    expert: Callable
+    gate: Callable
+
+
+def load_task(name, adult_dir, seed):
+    """A task; of the small tabular ones the seed decides the split too."""
+    if name in ("digits", "fashion_mnist"):
+        return _image_task(name)
+    if name == "docstrings":
+        return _text_task()
+    if name == "adult":
+        return _adult(adult_dir)
+    load = getattr(datasets, f"load_{name}")
+    return _split_by_seed(*load(return_X_y=True), seed)
+
+
+def _split_by_seed(x, labels, seed):
+    """60 % for training, 15 % for validation, 25 % for testing.
+
+    Other splits for other seeds: a test split of some dozens of examples
+    says little, however often a training is repeated.
+    """
+    rest, test, rest_labels, test_labels = model_selection.train_test_split(
+        x, labels, test_size=0.25, stratify=labels, random_state=seed
+    )
+    train, held_out, train_labels, held_out_labels = (
+        model_selection.train_test_split(
+            rest,
+            rest_labels,
+            test_size=0.2,
+            stratify=rest_labels,
+            random_state=seed,
+        )
+    )
+    scaler = preprocessing.StandardScaler().fit(train)
+    return _tabular_task(
+        *(
+            (scaler.transform(part).astype("float32"), part_labels)
+            for part, part_labels in (
+                (train, train_labels),
+                (held_out, held_out_labels),
+                (test, test_labels),
+            )
+        )
+    )
+
+
+def _adult(folder):
+    """Official splits; a fifth of the training examples for validation."""
+    train, test = (
+        _read_adult(pathlib.Path(folder), names)
+        for names in (
+            ("adult.data", "adult-train.csv.gz"),
+            ("adult.test", "adult-test.csv.gz"),
+        )
+    )
+    columns = np.arange(train.shape[1] - 1)
+    numbers = [0, 2, 4, 10, 11, 12]
+    words = np.setdiff1d(columns, numbers)
+    encoder = compose.ColumnTransformer(
+        [
+            ("numbers", preprocessing.StandardScaler(), numbers),
+            (
+                "words",
+                preprocessing.OneHotEncoder(
+                    handle_unknown="ignore", sparse_output=False
+                ),
+                words,
+            ),
+        ]
+    )
+    labels = (train[:, -1] == ">50K").astype("int32")
+    kept, held_out = stratified_split(labels, len(labels) // 5)
+    x = encoder.fit(train[kept, :-1]).transform(train[:, :-1])
+    x = x.astype("float32")
+    return _tabular_task(
+        (x[kept], labels[kept]),
+        (x[held_out], labels[held_out]),
+        (
+            encoder.transform(test[:, :-1]).astype("float32"),
+            (test[:, -1] == ">50K").astype("int32"),
+        ),
+    )
+
+
+def _read_adult(folder, names):
+    """Rows of 15 strings."""
+    paths = [folder / name for name in names if (folder / name).exists()]
+    if not paths:
+        raise ValueError(
+            f"`--adult_dir` must hold {names[0]} or {names[1]}. Received: "
+            f"`--adult_dir={folder}`."
+        )
+    opened = gzip.open if paths[0].suffix == ".gz" else open
+    rows = []
+    with opened(paths[0], "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            # The official test file begins with a remark.
+            if not line.strip() or line.startswith("|"):
+                continue
+            row = [cell.strip() for cell in line.strip().split(",")]
+            row[-1] = row[-1].rstrip(".")
+            if len(row) != 15 or row[-1] not in ("<=50K", ">50K"):
+                raise ValueError(
+                    "A row of UCI Adult has 15 cells, the last of which is "
+                    f"<=50K or >50K. Received: {paths[0]}, line {number}: "
+                    f"{line.strip()!r}."
+                )
+            rows.append(row)
+    return np.array(rows, "object")
+
+
+def _tabular_task(train, validation, test):
+    width = train[0].shape[1]
+    classes = int(train[1].max()) + 1
+
+    def expert():
+        return keras.Sequential(
+            [
+                keras.Input((width,)),
+                layers.Dense(16, activation="relu"),
+                layers.Dense(16, activation="relu"),
+                layers.Dense(classes),
+            ]
+        )
+
+    def gate(num_experts):
+        return keras.Sequential(
+            [keras.Input((width,)), layers.Dense(num_experts)]
+        )
+
+    return _array_task(train, validation, test, expert, gate)
+
+
+def _text_task():
+    """Which package a docstring comes from: bags of words."""
+    *splits, names = ones_keras.data.load_package_task()
+    words = layers.TextVectorization(
+        max_tokens=_WORDS, output_sequence_length=_LENGTH
+    )
+    words.adapt(splits[0].first)
+    splits = [
+        (np.asarray(words(split.first), "int32"), split.labels)
+        for split in splits
+    ]
+
+    def mean_embedding(width, *after):
+        return keras.Sequential(
+            [
+                keras.Input((_LENGTH,), dtype="int32"),
+                layers.Embedding(_WORDS, width, mask_zero=True),
+                layers.GlobalAveragePooling1D(),
+                *after,
+            ]
+        )
+
+    def expert():
+        return mean_embedding(
+            32,
+            layers.Dense(32, activation="relu"),
+            layers.Dense(len(names)),
+        )
+
+    def gate(num_experts):
+        return mean_embedding(16, layers.Dense(num_experts))
+
+    return _array_task(*splits, expert, gate)
+
+
+def _array_task(train, validation, test, expert, gate):
+    return Task(
+        ArrayExamples(*train).training_batches, validation, test, expert, gate
+    )
+
+
+def _image_task(name):
+    images = ones_keras.data.load_image_dataset(name)
+
+    def expert():
+        return keras.Sequential(
+            [
+                keras.Input(images.image_shape),
+                layers.Rescaling(1 / 255),
+                layers.Conv2D(8, 3, strides=2, activation="relu"),
+                layers.Conv2D(16, 3, strides=2, activation="relu"),
+                layers.Flatten(),
+                layers.Dense(images.num_classes),
+            ]
+        )
+
+    def gate(num_experts):
+        return keras.Sequential(
+            [
+                keras.Input(images.image_shape),
+                layers.Rescaling(1 / 255),
+                layers.Flatten(),
+                layers.Dense(num_experts),
+            ]
+        )
+
+    validation, test = (
+        tuple(map(np.concatenate, zip(*split.as_numpy_iterator(), strict=True)))
+        for split in (images.validation(512), images.test(512))
+    )
+    return Task(images.train, validation, test, expert, gate)

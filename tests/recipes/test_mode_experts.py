@@ -1,0 +1,159 @@
+"""The recipe of mutual distillation: what it trains, finds and refuses."""
+
+import gzip
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from scipy import stats
+
+ADULT = pathlib.Path(__file__).parents[3] / "shared" / "data" / "tabular"
+SHORT = (
+    "--tasks=wine",
+    "--gates=dense,sparse",
+    "--seeds=0",
+    "--steps=4",
+    "--evaluations=2",
+)
+
+
+@pytest.fixture
+def recipe(import_recipe, run_recipe):
+    def run(*flags):
+        return run_recipe(import_recipe("mode_experts"), *flags)
+
+    return run
+
+
+@pytest.mark.usefixtures("eager")
+def test_it_is_gone_on_with(tmp_path, recipe):
+    printed = recipe(*SHORT, "--alphas=0,1", f"--output_dir={tmp_path}")
+    assert printed.count("4 steps in") == 4
+    before = (tmp_path / "wine" / "seed_0.json").read_text()
+    printed = recipe(*SHORT, "--alphas=0,1,5", f"--output_dir={tmp_path}")
+    assert printed.count("4 steps in") == 2
+    records = json.loads((tmp_path / "wine" / "seed_0.json").read_text())
+    for name, record in json.loads(before)["records"].items():
+        assert records["records"][name] == record
+    assert "MixtureOfModels" not in printed
+    for name in ("report.png", "experts.png", "launch.json"):
+        assert (tmp_path / name).stat().st_size > 0
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [(row["gate"], row["alpha"]) for row in report["rows"]] == [
+        (gate, alpha) for gate in ("dense", "sparse") for alpha in (0, 1, 5)
+    ]
+    for gate in ("dense", "sparse"):
+        rows = [row for row in report["rows"] if row["gate"] == gate]
+        means = [np.mean(row["validation"]) for row in rows]
+        chosen = [row["chosen_by_validation"] for row in rows]
+        assert sum(chosen) == 1
+        assert means[chosen.index(True)] == max(means)
+    row = report["rows"][1]
+    record = records["records"]["dense gate, alpha 1"]
+    assert row["accuracy"][0] == record["probe"]["mixture_accuracy"]
+    assert row["validation"][0] == record["validation"]
+    assert record["steps"] == 4
+
+    with pytest.raises(SystemExit, match="results of other settings"):
+        recipe(*SHORT, "--batch_size=7", f"--output_dir={tmp_path}")
+
+
+def test_alphas_begin_alike_and_bring_experts_together(tmp_path, recipe):
+    task = "breast_cancer"
+    flags = (f"--tasks={task}", "--seeds=0", "--steps=100", "--evaluations=1")
+    recipe(*flags, "--alphas=0,1e-15,1", f"--output_dir={tmp_path}")
+    content = json.loads((tmp_path / task / "seed_0.json").read_text())
+    none, hardly, much = (
+        content["records"][f"dense gate, alpha {alpha}"]["probe"]["similarity"]
+        for alpha in ("0", "1e-15", "1")
+    )
+    assert hardly == pytest.approx(none, abs=1e-3)
+    assert much > none + 0.1
+
+
+def test_paired_statistics(recipe, recipes_on_path, rng):
+    import mode_report
+
+    without, taught = rng.normal(0.8, 0.05, size=(2, 7))
+    row = mode_report.Row(
+        "wine", "dense", 0.1, {}, difference=taught - without, chosen=True
+    )
+    expected = stats.ttest_rel(taught, without)
+    assert row.p == pytest.approx(expected.pvalue)
+    assert (taught - without).mean() / row.standard_error == pytest.approx(
+        expected.statistic
+    )
+    alone = mode_report.Row("wine", "dense", 0.1, {}, np.array([0.1]), True)
+    assert np.isnan(alone.p)
+    assert np.isnan(alone.standard_error)
+
+
+def adult_row(number, label):
+    cells = [20 + number, "Private", 9, "Bachelors", 13, "Divorced", "Sales"]
+    cells += ["Husband", "White", "Male", 0, 0, 40, "Peru", label]
+    return ", ".join(map(str, cells))
+
+
+def test_adult_from_its_files(tmp_path, recipe):
+    rows = [adult_row(n, (">50K", "<=50K")[n % 2]) for n in range(40)]
+    (tmp_path / "adult.data").write_text("\n".join(rows) + "\n\n")
+    # The official test file: a remark, dots, and a country not seen before.
+    test = ["|1x3 Cross validator", *(f"{row}." for row in rows[:9])]
+    test[1] = test[1].replace("Peru", "Hong")
+    (tmp_path / "adult.test").write_text("\n".join(test))
+    flags = (
+        *("--tasks=adult", "--seeds=0", "--steps=4", "--evaluations=2"),
+        *("--alphas=0", f"--adult_dir={tmp_path}"),
+        f"--output_dir={tmp_path / 'out'}",
+    )
+    recipe(*flags)
+    content = json.loads((tmp_path / "out/adult/seed_0.json").read_text())
+    share = content["records"]["dense gate, alpha 0"]["probe"]["share"]
+    assert sum(share) == pytest.approx(1)
+    (tmp_path / "adult.data").write_text("\n".join([*rows[:5], "1, 2"]))
+    with pytest.raises(SystemExit, match=r"adult\.data, line 6: '1, 2'"):
+        recipe(*flags[:-1], f"--output_dir={tmp_path / 'other'}")
+
+
+@pytest.mark.skipif(not ADULT.exists(), reason="UCI Adult is not at hand")
+def test_adult_as_published(recipes_on_path):
+    import mode_tasks
+
+    with gzip.open(ADULT / "adult-test.csv.gz", "rt") as lines:
+        expected = sum(1 for line in lines if ">50K" in line)
+    task = mode_tasks.load_task("adult", ADULT, seed=0)
+    x, labels = task.test
+    assert len(labels) == 16281
+    assert labels.sum() == expected
+    assert len(task.validation[1]) == 32561 // 5
+    assert x.dtype == "float32"
+    assert np.isfinite(x).all()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--tasks=mnist"], "--tasks"),
+        (["--alphas=0.1"], "--alphas"),
+        (["--alphas=0,much"], "must be numbers"),
+        (["--top_k=1"], "--top_k"),
+        (["--steps=7"], "multiple of `--evaluations`"),
+        (["--tasks=adult"], "--adult_dir"),
+        (["--tasks=adult", "--adult_dir=nowhere"], "must hold adult.data"),
+        (["--strategy=mirrored"], "on one device"),
+    ],
+)
+def test_bad_flags(flags, message, tmp_path, recipe):
+    with pytest.raises(SystemExit, match=message):
+        recipe(*flags, f"--output_dir={tmp_path / 'out'}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_dry_run(tmp_path, recipe):
+    output = f"--output_dir={tmp_path / 'out'}"
+    printed = recipe("--config=study", "--tasks=digits", output, "--dry_run")
+    # Ten seeds, two gates, five alphas.
+    assert "digits: 100 x 1500 steps of 64 examples" in printed
+    assert not (tmp_path / "out").exists()
