@@ -132,13 +132,15 @@ class SeedFolder:
         path: path of the folder.
         identity: dict. The settings that decide what the results are; a folder
             with others is refused.
+        defaults: dict or `None`. As in `read_results`. Defaults to `None`.
     """
 
-    def __init__(self, path, identity):
+    def __init__(self, path, identity, defaults=None):
         self.path = pathlib.Path(path)
         self.identity = identity
         self._file = self.path / "results.json"
-        content = read_results(self._file, identity) or {"records": {}}
+        content = read_results(self._file, identity, defaults)
+        content = content or {"records": {}}
         try:
             self._records = content["records"]
         except KeyError as error:

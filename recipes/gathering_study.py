@@ -22,6 +22,7 @@ rows and budgets can be added to a finished one, and several processes can train
 different seeds that a last one puts together.
 """
 
+import dataclasses
 import sys
 import time
 
@@ -60,7 +61,12 @@ def main(argv):
 
         teacher = check_patches(settings, images)
         folders = {
-            seed: SeedFolder(output_path() / f"seed_{seed}", identity(settings))
+            seed: SeedFolder(
+                output_path() / f"seed_{seed}",
+                identity(settings),
+                # A setting that is newer than a record had its default then.
+                dataclasses.asdict(StudySettings()),
+            )
             for seed in settings.seeds
         }
         missing = [

@@ -25,6 +25,7 @@ HELP = {
     "patch_size": "Replaces the preset's unless 0.",
     "num_layers": "Replaces the preset's unless 0.",
     "capacity_factor": "Of the teacher in training; 0 leaves the preset's.",
+    "mutual_distillation": "Of the teacher's experts (MoDE's alpha).",
     "teacher": "A trained teacher (.keras) to start from.",
     "methods": f"Students, by row: {', '.join(GATHER_METHOD)}.",
     "ablation": "Also train what Tables 4 and 5 and Figure 3 of OneS compare, "
@@ -85,12 +86,14 @@ class ImageTrainingSettings(ImageDataSettings, TrainingSettings):
     patch_size: int = 0
     num_layers: int = 0
     capacity_factor: float = 0.0
+    mutual_distillation: float = 0.0
 
     def check(self):
         """Raise a `ValueError` on the first setting that cannot work."""
         super().check()
-        if not 0 <= self.capacity_factor < math.inf:
-            refuse("capacity_factor", self.capacity_factor, "0 or more")
+        for name in ("capacity_factor", "mutual_distillation"):
+            if not 0 <= getattr(self, name) < math.inf:
+                refuse(name, getattr(self, name), "0 or more")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,12 @@ MAX_PATCHES = 4096
 def build_teacher(settings, images):
     """A fresh teacher for these images."""
     overrides = {"image_shape": images.image_shape}
-    for name in ("patch_size", "num_layers", "capacity_factor"):
+    for name in (
+        "patch_size",
+        "num_layers",
+        "capacity_factor",
+        "mutual_distillation",
+    ):
         if getattr(settings, name):
             overrides[name] = getattr(settings, name)
     return ones_keras.models.ViTImageClassifier.from_preset(

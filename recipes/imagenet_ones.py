@@ -52,6 +52,7 @@ OF_A_FRESH_TEACHER = (
     "patch_size",
     "num_layers",
     "capacity_factor",
+    "mutual_distillation",
     "learning_rate",
 )
 
