@@ -76,6 +76,15 @@ def list_jobs(settings):
                 yield Job(row, 0, images)
 
 
+def list_students(settings):
+    """The teacher and all students of a seed, without what is beside them."""
+    return [
+        job
+        for job in list_jobs(settings)
+        if job.row == TEACHER or job.row in settings.methods
+    ]
+
+
 def gather_row(settings, images, teacher, job, seed, **options):
     """The student of a row as gathered, and the report."""
     row = ROWS[job.row]
@@ -208,14 +217,16 @@ class SeedRuns:
         seed: int.
         folder: `SeedFolder`.
         progress: `Progress`.
+        jobs: list of `Job` or `None`. Defaults to `None`, all of a study.
     """
 
-    def __init__(self, settings, images, seed, folder, progress):
+    def __init__(self, settings, images, seed, folder, progress, jobs=None):
         self.settings = settings
         self.images = images
         self.seed = seed
         self.folder = folder
         self.progress = progress
+        self.jobs = list(list_jobs(settings)) if jobs is None else jobs
         self._teacher = None
 
     @property
@@ -226,7 +237,7 @@ class SeedRuns:
         return self._teacher
 
     def run_all(self):
-        for job in list_jobs(self.settings):
+        for job in self.jobs:
             if self.folder.load(job) is None:
                 self._run(job)
                 gc.collect()
@@ -299,9 +310,7 @@ class SeedRuns:
     def _test(self):
         """Open the test split for the models that have no result on it."""
         untested = [
-            job
-            for job in list_jobs(self.settings)
-            if "score" not in self.folder.load(job)
+            job for job in self.jobs if "score" not in self.folder.load(job)
         ]
         if not untested:
             return

@@ -35,8 +35,11 @@ def draw_alphas(rows):
             taught = [row for row in own if row.alpha]
             above.errorbar(
                 [alphas.index(row.alpha) for row in taught],
-                [100 * row.difference.mean() for row in taught],
-                [2 * np.nan_to_num(100 * row.standard_error) for row in taught],
+                [100 * row.difference.mean for row in taught],
+                [
+                    200 * np.nan_to_num(row.difference.standard_error)
+                    for row in taught
+                ],
                 capsize=3,
                 label=f"{gate} gate",
                 **style,

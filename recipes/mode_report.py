@@ -6,8 +6,8 @@ import json
 import numpy as np
 from mode_pictures import draw_alphas, draw_experts
 from mode_runs import Mixture
+from paired_difference import PairedDifference
 from rich import box, console, table
-from scipy import stats
 
 from ones_keras.write_aside import write_aside
 
@@ -35,8 +35,8 @@ class Row:
 
     Attributes:
         values: dict from name to an array `(seeds,)`.
-        difference: array `(seeds,)` or `None`, of the test accuracy to that of
-            alpha 0.
+        difference: `PairedDifference` or `None`, of the test accuracy to that
+            of alpha 0.
         chosen: bool. Whether validation likes it best.
     """
 
@@ -44,23 +44,8 @@ class Row:
     gate: str
     alpha: float
     values: dict
-    difference: np.ndarray | None
+    difference: PairedDifference | None
     chosen: bool
-
-    @property
-    def standard_error(self):
-        """Of the mean difference; NaN of one seed."""
-        if len(self.difference) < 2:
-            return float("nan")
-        return float(stats.sem(self.difference))
-
-    @property
-    def p(self):
-        """Of a paired t-test of no difference; NaN where it cannot be said."""
-        # Differences may differ by their last bits alone.
-        if len(self.difference) < 2 or np.ptp(self.difference) < 1e-9:
-            return float("nan")
-        return float(stats.ttest_1samp(self.difference, 0.0).pvalue)
 
 
 def make_rows(settings, records):
@@ -76,7 +61,9 @@ def make_rows(settings, records):
             for alpha, values in found.items():
                 difference = None
                 if alpha:
-                    difference = values["accuracy"] - found[0.0]["accuracy"]
+                    difference = PairedDifference(
+                        values["accuracy"], found[0.0]["accuracy"]
+                    )
                 rows.append(
                     Row(task, gate, alpha, values, difference, alpha == best)
                 )
@@ -152,19 +139,12 @@ def _cells(row):
     values = row.values
     accuracy = values["accuracy"]
     spread = f" ± {100 * accuracy.std(ddof=1):.2f}" if len(accuracy) > 1 else ""
-    difference, p = "", ""
-    if row.difference is not None:
-        # Without the sign of a zero.
-        difference = f"{100 * row.difference.mean() + 1e-9:+.2f}"
-        if np.isfinite(row.standard_error):
-            difference += f" ± {100 * row.standard_error:.2f}"
-        p = f"{row.p:.3f}" if np.isfinite(row.p) else ""
     return [
         row.gate,
         f"{row.alpha:g}{' *' if row.chosen else ''}",
         f"{100 * accuracy.mean():.2f}{spread}",
-        difference,
-        p,
+        str(row.difference or ""),
+        row.difference.p_text if row.difference else "",
         f"{100 * values['own'].mean():.1f}",
         f"{100 * values['all'].mean():.1f}",
         _mean_text(100 * values["routing"], ".1f"),

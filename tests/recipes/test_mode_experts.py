@@ -73,21 +73,21 @@ def test_alphas_begin_alike_and_bring_experts_together(tmp_path, recipe):
     assert much > none + 0.1
 
 
-def test_paired_statistics(recipe, recipes_on_path, rng):
-    import mode_report
+def test_paired_statistics(recipes_on_path, rng):
+    from paired_difference import PairedDifference
 
     without, taught = rng.normal(0.8, 0.05, size=(2, 7))
-    row = mode_report.Row(
-        "wine", "dense", 0.1, {}, difference=taught - without, chosen=True
-    )
+    found = PairedDifference(taught, without)
     expected = stats.ttest_rel(taught, without)
-    assert row.p == pytest.approx(expected.pvalue)
-    assert (taught - without).mean() / row.standard_error == pytest.approx(
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.mean / found.standard_error == pytest.approx(
         expected.statistic
     )
-    alone = mode_report.Row("wine", "dense", 0.1, {}, np.array([0.1]), True)
+    assert str(PairedDifference([0.5, 0.7], [0.5, 0.6])) == "+5.00 ± 5.00"
+    alone = PairedDifference([0.7], [0.6])
+    assert str(alone) == "+10.00"
     assert np.isnan(alone.p)
-    assert np.isnan(alone.standard_error)
+    assert alone.p_text == ""
 
 
 def adult_row(number, label):

@@ -1,0 +1,42 @@
+"""What is better by how much, seed by seed."""
+
+import numpy as np
+from scipy import stats
+
+
+class PairedDifference:
+    """Of two scores of the same seeds.
+
+    Args:
+        one: array `(seeds,)`.
+        other: array `(seeds,)`. What it is compared with.
+
+    Attributes:
+        mean: float.
+        standard_error: float. Of the mean; NaN of one seed.
+        p: float. Of a paired t-test of no difference; NaN of one seed, or
+            where all seeds differ alike.
+    """
+
+    def __init__(self, one, other):
+        found = np.asarray(one, "float64") - np.asarray(other, "float64")
+        self.mean = float(found.mean())
+        self.standard_error = self.p = float("nan")
+        if len(found) > 1:
+            self.standard_error = float(stats.sem(found))
+            # Differences may differ by their last bits alone.
+            if np.ptp(found) > 1e-9:
+                self.p = float(stats.ttest_1samp(found, 0.0).pvalue)
+
+    def __str__(self):
+        """In percent: `+1.20 ± 0.30`."""
+        # Without the sign of a zero.
+        text = f"{100 * self.mean + 1e-9:+.2f}"
+        if np.isfinite(self.standard_error):
+            text += f" ± {100 * self.standard_error:.2f}"
+        return text
+
+    @property
+    def p_text(self):
+        """Three digits, or nothing."""
+        return f"{self.p:.3f}" if np.isfinite(self.p) else ""
