@@ -46,7 +46,7 @@ def main(argv):
     start = time.time()
     try:
         settings, _ = read_settings(ModeSettings, CONFIGS)
-        check_one_device()
+        check_flags()
         check_output_path(settings)
         choose_backend(settings, settings.keras_home or None)
         from mode_runs import Records, list_mixtures
@@ -58,11 +58,11 @@ def main(argv):
             for mixture in list_mixtures(settings)
             if records.read(mixture) is None
         ]
-        for task in dict.fromkeys(mixture.task for mixture in missing):
-            load_task(task, settings.adult_dir, settings.seeds[0])
         if FLAGS.dry_run:
             show(settings, missing)
             return
+        for task in dict.fromkeys(mixture.task for mixture in missing):
+            load_task(task, settings.adult_dir, settings.seeds[0])
         output_dir = make_output_dir(settings)
     except ValueError as error:
         sys.exit(f"mode_experts: {error}")
@@ -76,13 +76,13 @@ def main(argv):
     print(f"{output_dir}: done in {time.time() - start:.0f} s")
 
 
-def check_one_device():
-    """Refuse what would spread networks that are far too small for it."""
-    for name in ("job_addresses", "tpu"):
+def check_flags():
+    """Refuse what trainings of some seconds on one device do not have."""
+    for name in ("job_addresses", "tpu", "tensorboard", "log_every"):
         if FLAGS[name].value:
             raise ValueError(
-                "These mixtures are trained on one device. Received: "
-                f"`--{name}={FLAGS[name].value}`."
+                "These mixtures are trained on one device in seconds, without "
+                f"a log. Received: `--{name}={FLAGS[name].value}`."
             )
     if FLAGS.strategy not in ("auto", "none"):
         raise ValueError(
@@ -96,15 +96,13 @@ def show(settings, missing):
     """Print what a run would be."""
     import dataclasses
 
-    from mode_settings import TASKS
-
     for name, value in dataclasses.asdict(settings).items():
         print(f"{name}: {value}")
     for task in settings.tasks:
         count = sum(mixture.task == task for mixture in missing)
-        steps = settings.steps or TASKS[task]
         print(
-            f"{task}: {count} x {steps} steps of {settings.batch_size} examples"
+            f"{task}: {count} x {settings.steps_of(task)} steps of "
+            f"{settings.batch_size} examples"
         )
     print("Nothing was started (--dry_run).")
 

@@ -36,10 +36,7 @@ def draw_alphas(rows):
             above.errorbar(
                 [alphas.index(row.alpha) for row in taught],
                 [100 * row.difference.mean for row in taught],
-                [
-                    200 * np.nan_to_num(row.difference.standard_error)
-                    for row in taught
-                ],
+                [200 * row.difference.standard_error for row in taught],
                 capsize=3,
                 label=f"{gate} gate",
                 **style,
@@ -67,8 +64,9 @@ def draw_alphas(rows):
 def draw_experts(rows):
     """Each expert alone on its own examples, without and with teaching.
 
-    Experts by the share of examples that are theirs, the mean over seeds; of
-    the alphas above 0 the one that validation likes best.
+    Experts by the share of examples that are theirs, which is another order
+    for each seed and alpha, and the mean over seeds; of the alphas above 0 the
+    one that validation likes best.
 
     Args:
         rows: list of `mode_report.Row`.
@@ -89,7 +87,8 @@ def draw_experts(rows):
             own,
             key=lambda row: (row.alpha > 0, row.values["validation"].mean()),
         )
-        shown = {row.alpha: row for row in (own[0], taught)}
+        (without,) = [row for row in own if row.alpha == 0]
+        shown = {row.alpha: row for row in (without, taught)}
         for place, (alpha, row) in enumerate(sorted(shown.items())):
             means = _by_share(row.values)
             experts = np.arange(len(means))
@@ -100,7 +99,7 @@ def draw_experts(rows):
                 color=("#9cc3e4", "#1f6fb2")[place],
                 label=f"alpha {alpha:g}",
             )
-        lowest = min(_by_share(row.values).min() for row in shown.values())
+        lowest = min(np.nanmin(_by_share(row.values)) for row in shown.values())
         axes.set_ylim(max(0, 100 * lowest - 10), 100)
         axes.set_xticks(experts, [str(expert + 1) for expert in experts])
         axes.set_title(f"{pair[0]}, {pair[1]} gate", fontsize=10, color=MUTED)
@@ -119,4 +118,6 @@ def _by_share(values):
     accuracy = np.take_along_axis(values["own_by_expert"], order, axis=1)
     counted = np.isfinite(accuracy)
     total = np.where(counted, accuracy, 0).sum(axis=0)
-    return total / np.maximum(counted.sum(axis=0), 1)
+    # No bar where no seed has an expert with examples.
+    seeds = np.where(counted.any(axis=0), counted.sum(axis=0), np.nan)
+    return total / seeds

@@ -2,13 +2,13 @@
 
 import functools
 import gc
+import hashlib
 import pathlib
 from typing import NamedTuple
 
 import keras
 import results_file
-from mode_settings import TASKS
-from mode_tasks import load_task
+from mode_tasks import SPLIT_BY_SEED, adult_files, load_task
 from optimization import KeepBest
 from results_file import read_results, unreadable, write_results
 
@@ -17,7 +17,7 @@ from ones_keras.mutual import MixtureOfModels, probe_experts
 
 _EVALUATION_BATCH = 512
 # They choose which mixtures are trained, and not what becomes of one.
-_CHOOSE = ("tasks", "alphas", "gates", "adult_dir", "keras_home")
+_CHOOSE = ("tasks", "alphas", "gates", "keras_home", "steps", "adult_dir")
 
 
 class Mixture(NamedTuple):
@@ -61,8 +61,15 @@ class Records:
 
     def __init__(self, folder, settings):
         self._folder = pathlib.Path(folder)
-        self._identity = results_file.identity(settings, _CHOOSE)
+        self._settings = settings
         self._found = {}
+        for task in settings.tasks:
+            path = self._folder / task
+            if path.exists() and not path.is_dir():
+                raise ValueError(
+                    "The records of a task are in a folder of its name. "
+                    f"Received: {path}, which is none."
+                )
 
     def read(self, mixture):
         """The record of a mixture, or `None`."""
@@ -73,12 +80,25 @@ class Records:
         found[mixture.name] = record
         path = self._path(mixture)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_results(path, self._identity, {"records": found})
+        identity = self._identity(mixture.task)
+        write_results(path, identity, {"records": found})
+
+    @functools.cache  # noqa: B019 - there is one of these.
+    def _identity(self, task):
+        """What decides the results of a task: settings, steps, files."""
+        found = results_file.identity(self._settings, _CHOOSE)
+        found["steps"] = self._settings.steps_of(task)
+        if task == "adult":
+            found["data"] = [
+                f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+                for path in adult_files(self._settings.adult_dir)
+            ]
+        return found
 
     def _file(self, mixture):
         path = self._path(mixture)
         if path not in self._found:
-            content = read_results(path, self._identity)
+            content = read_results(path, self._identity(mixture.task))
             try:
                 self._found[path] = content["records"] if content else {}
             except KeyError as error:
@@ -94,7 +114,8 @@ def run_mixtures(settings, records, progress):
     load = functools.lru_cache(maxsize=1)(load_task)
     for mixture in list_mixtures(settings):
         if records.read(mixture) is None:
-            task = load(mixture.task, settings.adult_dir, mixture.seed)
+            seed = mixture.seed if mixture.task in SPLIT_BY_SEED else None
+            task = load(mixture.task, settings.adult_dir, seed)
             records.write(mixture, train(settings, task, mixture, progress))
             keras.backend.clear_session()
             gc.collect()
@@ -114,7 +135,7 @@ def train(settings, task, mixture, progress):
         mutual_distillation=mixture.alpha,
         distance=settings.distance,
     )
-    steps = settings.steps or TASKS[mixture.task]
+    steps = settings.steps_of(mixture.task)
     best = KeepBest()
     model.compile(
         keras.optimizers.AdamW(

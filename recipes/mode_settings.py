@@ -63,14 +63,11 @@ class ModeSettings:
             unknown = sorted(set(values) - set(known))
             if unknown or not values:
                 refuse(name, unknown or "", f"names among {sorted(known)}")
-        for name in ("tasks", "alphas", "seeds", "gates"):
+        for name in ("tasks", "seeds", "gates"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 refuse(name, values, "one or more different entries")
-        if 0 not in self.alphas or not all(
-            0 <= alpha < math.inf for alpha in self.alphas
-        ):
-            refuse("alphas", self.alphas, "0, and weights above it")
+        check_alphas(self.alphas)
         if max(self.seeds) >= 2**31:
             refuse("seeds", self.seeds, "below 2**31")
         if self.distance not in ("squared", "kl"):
@@ -82,13 +79,37 @@ class ModeSettings:
         for name in ("batch_size", "evaluations"):
             if getattr(self, name) < 1:
                 refuse(name, getattr(self, name), "at least 1")
-        for steps in [self.steps] if self.steps else map(TASKS.get, self.tasks):
-            if steps < 0 or steps % self.evaluations:
-                refuse("steps", steps, "0, or a multiple of `--evaluations`")
+        if self.steps < 0:
+            refuse("steps", self.steps, "0 or more")
+        for task in self.tasks:
+            if self.steps_of(task) % self.evaluations:
+                refuse(
+                    "evaluations",
+                    self.evaluations,
+                    f"a divisor of the {self.steps_of(task)} steps of {task}",
+                )
         if not 0 < self.learning_rate < math.inf:
             refuse("learning_rate", self.learning_rate, "positive")
         if "adult" in self.tasks and not self.adult_dir:
             refuse("adult_dir", "", "a folder, for adult")
+
+    def steps_of(self, task):
+        """Training steps of a mixture."""
+        return self.steps or TASKS[task]
+
+
+def check_alphas(alphas):
+    """Refuse weights that are not told apart, or nothing to compare with."""
+    if (
+        0 not in alphas
+        or len({f"{alpha:g}" for alpha in alphas}) < len(alphas)
+        or not all(0 <= alpha < math.inf for alpha in alphas)
+    ):
+        refuse(
+            "alphas",
+            alphas,
+            "0, and weights above it that differ in their first six digits",
+        )
 
 
 CONFIGS = {

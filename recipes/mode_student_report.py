@@ -96,8 +96,9 @@ def _text(settings, jobs, scores, alike):
     lines.append(f"| *experts alike* | | {' | '.join(cells)} |")
     lines += [
         "",
-        "Experts alike: centred kernel alignment of two experts' outputs on "
-        "validation tokens, 1 where they are one.",
+        "Experts alike: linear centred kernel alignment of two experts' "
+        "outputs on validation tokens, 1 where they are the same up to "
+        "rotation, factor and offset.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -125,7 +126,7 @@ def _draw(settings, jobs, scores):
             axes.errorbar(
                 range(len(alphas)),
                 [100 * each.mean for each in differences],
-                [100 * np.nan_to_num(e.standard_error) for e in differences],
+                [100 * each.standard_error for each in differences],
                 label=job.row,
                 lw=2.5 if is_teacher else 1.4,
                 color="#1f2933" if is_teacher else None,

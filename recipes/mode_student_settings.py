@@ -1,10 +1,10 @@
 """What a run of `mode_students.py` is made of."""
 
 import dataclasses
-import math
 
 import gathering_settings
 from gathering_settings import StudySettings
+from mode_settings import check_alphas
 from settings import refuse
 
 HELP = {
@@ -29,12 +29,7 @@ class StudentSettings(StudySettings):
             )
         if self.calibration_sizes:
             refuse("calibration_sizes", self.calibration_sizes, "none here")
-        if (
-            0 not in self.alphas
-            or len(set(self.alphas)) < len(self.alphas)
-            or not all(0 <= alpha < math.inf for alpha in self.alphas)
-        ):
-            refuse("alphas", self.alphas, "0, and different weights above it")
+        check_alphas(self.alphas)
 
     def of_alpha(self, alpha):
         """The `StudySettings` of the students of one alpha."""

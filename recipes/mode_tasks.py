@@ -16,6 +16,11 @@ from ones_keras.data import ArrayExamples
 from ones_keras.data.stratified_split import stratified_split
 
 _WORDS, _LENGTH = 5000, 64
+# A test split of some dozens of examples says little, however often a training
+# is repeated: these have another one for every seed.
+SPLIT_BY_SEED = ("breast_cancer", "wine")
+# Test examples to training examples.
+TEST_TO_TRAIN = 0.25 / 0.6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Task:
 
 
 def load_task(name, adult_dir, seed):
-    """A task; of the small tabular ones the seed decides the split too."""
+    """A task; the seed splits those of `SPLIT_BY_SEED`."""
     if name in ("digits", "fashion_mnist"):
         return _image_task(name)
     if name == "docstrings":
@@ -51,11 +56,7 @@ def load_task(name, adult_dir, seed):
 
 
 def _split_by_seed(x, labels, seed):
-    """60 % for training, 15 % for validation, 25 % for testing.
-
-    Other splits for other seeds: a test split of some dozens of examples
-    says little, however often a training is repeated.
-    """
+    """60 % for training, 15 % for validation, 25 % for testing."""
     rest, test, rest_labels, test_labels = model_selection.train_test_split(
         x, labels, test_size=0.25, stratify=labels, random_state=seed
     )
@@ -83,13 +84,7 @@ def _split_by_seed(x, labels, seed):
 
 def _adult(folder):
     """Official splits; a fifth of the training examples for validation."""
-    train, test = (
-        _read_adult(pathlib.Path(folder), names)
-        for names in (
-            ("adult.data", "adult-train.csv.gz"),
-            ("adult.test", "adult-test.csv.gz"),
-        )
-    )
+    train, test = map(_read_adult, adult_files(folder))
     columns = np.arange(train.shape[1] - 1)
     numbers = [0, 2, 4, 10, 11, 12]
     words = np.setdiff1d(columns, numbers)
@@ -119,17 +114,28 @@ def _adult(folder):
     )
 
 
-def _read_adult(folder, names):
+def adult_files(folder):
+    """Paths of the training and of the test file."""
+    folder, found = pathlib.Path(folder), []
+    for names in (
+        ("adult.data", "adult-train.csv.gz"),
+        ("adult.test", "adult-test.csv.gz"),
+    ):
+        paths = [folder / name for name in names if (folder / name).exists()]
+        if not paths:
+            raise ValueError(
+                f"`--adult_dir` must hold {names[0]} or {names[1]}. Received: "
+                f"`--adult_dir={folder}`."
+            )
+        found.append(paths[0])
+    return found
+
+
+def _read_adult(path):
     """Rows of 15 strings."""
-    paths = [folder / name for name in names if (folder / name).exists()]
-    if not paths:
-        raise ValueError(
-            f"`--adult_dir` must hold {names[0]} or {names[1]}. Received: "
-            f"`--adult_dir={folder}`."
-        )
-    opened = gzip.open if paths[0].suffix == ".gz" else open
+    opened = gzip.open if path.suffix == ".gz" else open
     rows = []
-    with opened(paths[0], "rt", encoding="utf-8") as lines:
+    with opened(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             # The official test file begins with a remark.
             if not line.strip() or line.startswith("|"):
@@ -139,7 +145,7 @@ def _read_adult(folder, names):
             if len(row) != 15 or row[-1] not in ("<=50K", ">50K"):
                 raise ValueError(
                     "A row of UCI Adult has 15 cells, the last of which is "
-                    f"<=50K or >50K. Received: {paths[0]}, line {number}: "
+                    f"<=50K or >50K. Received: {path}, line {number}: "
                     f"{line.strip()!r}."
                 )
             rows.append(row)

@@ -177,7 +177,8 @@ def rehearse_cache(settings, teacher, outputs, batches):
     """Say what is wrong with a cache before there is one."""
     if not settings.teacher_cache:
         return
-    inputs = batches.element_spec[0]
+    # Of which each host keeps its own part.
+    inputs = devices.strategy().own_part(batches).element_spec[0]
     cache = imagined_cache(settings, teacher, outputs)
     cache.size(inputs)
     # Of a run that goes on, much of it may be there.

@@ -1,11 +1,9 @@
 from keras import ops
 
-
-def _alone(*values):
-    return values
+from ones_keras.layers.dispatch.one_device import alone
 
 
-def load_balance_loss(probabilities, load, mask=None, sum_all=_alone):
+def load_balance_loss(probabilities, load, mask=None, sum_all=alone):
     """Load-balance loss of a router, `E * sum_i m_i P_i`.
 
     `m_i` is expert i's share of the routed (token, choice) pairs and `P_i` its

@@ -1,4 +1,5 @@
 import functools
+import math
 
 import keras
 from keras import ops
@@ -154,9 +155,9 @@ class MoEFeedForward(keras.layers.Layer):
             ("mutual_distillation", mutual_distillation),
             ("router_noise", router_noise),
         ):
-            if value is not None and value < 0:
+            if value is not None and not 0 <= value < math.inf:
                 raise ValueError(
-                    f"`{name}` must not be negative. Received: "
+                    f"`{name}` must be 0 or more, and finite. Received: "
                     f"`{name}={value}`."
                 )
         if mutual_distillation and top_k == 1:
@@ -260,10 +261,10 @@ class MoEFeedForward(keras.layers.Layer):
         found = Dispatched(combine(pairs, routing.gates), whole.load)
         if not (training and self.mutual_distillation):
             return found
-        own, computed = (
-            ops.transpose(gates > 0) for gates in (routing.gates, whole.gates)
-        )
-        pairs = ops.where(own[..., None], pairs, ops.zeros_like(pairs))
+        if own < self.num_experts:  # To be summed with those of others.
+            here = ops.transpose(routing.gates > 0)[..., None]
+            pairs = ops.where(here, pairs, ops.zeros_like(pairs))
+        computed = ops.transpose(whole.gates > 0)
         return found._replace(pairs=pairs, computed=computed)
 
     def router_probabilities(self, tokens, training=False):

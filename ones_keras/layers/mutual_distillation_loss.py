@@ -1,11 +1,9 @@
 from keras import ops
 
-
-def _alone(*values):
-    return values
+from ones_keras.layers.dispatch.one_device import alone
 
 
-def mutual_distillation_loss(outputs, computed, sum_all=_alone):
+def mutual_distillation_loss(outputs, computed, sum_all=alone):
     """Mean squared distance of two experts that have the same token.
 
     `1 / (K (K - 1)) sum_{i != j} mean_d (e_i(x)_d - e_j(x)_d)^2` over the `K`
@@ -14,12 +12,10 @@ def mutual_distillation_loss(outputs, computed, sum_all=_alone):
     number the mean over pairs, so that a weight means the same. What a token
     of one expert has to learn from is nothing, and it is not counted.
 
-    The paper's abstract does not give the loss, and its text was not at hand:
-    this form is recalled and not verified.
+    This form is recalled, and not verified against the paper.
 
     Args:
-        outputs: `(K, T, D)`. Of each token's experts, before the gates; 0
-            where not computed.
+        outputs: `(K, T, D)`. Of each token's experts, before the gates.
         computed: `(K, T)` bool. Which of them are: not those dropped by a
             capacity, nor padding's.
         sum_all: callable. Sums values over all devices that have a part of the
@@ -33,6 +29,7 @@ def mutual_distillation_loss(outputs, computed, sum_all=_alone):
           Experts](https://arxiv.org/abs/2402.00893)
     """
     outputs = ops.cast(outputs, "float32")
+    outputs = ops.where(computed[..., None], outputs, 0.0)
     weights = ops.cast(computed, "float32")
     count = ops.sum(weights, axis=0)
     mean = ops.sum(outputs, axis=0) / ops.maximum(count, 1.0)[:, None]

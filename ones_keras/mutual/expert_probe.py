@@ -20,14 +20,15 @@ class ExpertProbe:
         mixture_accuracy: float. Of all experts together.
         own_accuracy: float. Were every example answered by the expert whose own
             it is, alone: the mean of `accuracy` by `share`.
-        best_accuracy: float. Were it answered by one that is right, if any is.
+        oracle_accuracy: float. Were it answered by one that is right, where any
+            is.
         routing_accuracy: float. Of the examples that some experts get right
             and others wrong, the share that are the own ones of one that is
-            right; NaN where there are none. A gate that knows nothing has
-            `chance`.
-        chance: float. Of these examples, the share of experts that are right.
-        similarity: float. Mean over pairs of experts of `output_similarity`, 1
-            where they have become one.
+            right; NaN where there are none.
+        chance: float. What a gate has there that chooses at random: the share
+            of experts that are right.
+        similarity: float. Mean over pairs of experts of `linear_cka`: 1 where
+            they say the same, up to rotation, factor and offset.
     """
 
     share: np.ndarray
@@ -35,7 +36,7 @@ class ExpertProbe:
     accuracy_on_all: np.ndarray
     mixture_accuracy: float
     own_accuracy: float
-    best_accuracy: float
+    oracle_accuracy: float
     routing_accuracy: float
     chance: float
     similarity: float

@@ -5,7 +5,7 @@ from keras import ops
 
 from ones_keras.gathering.expert_weights import ExpertWeights, hidden_units
 from ones_keras.layers.record_inputs import find_moe_layers, record_inputs
-from ones_keras.mutual.output_similarity import output_similarity
+from ones_keras.mutual.linear_cka import linear_cka
 
 
 def expert_similarity(model, x):
@@ -20,8 +20,9 @@ def expert_similarity(model, x):
         x: A batch of inputs, a few hundred examples.
 
     Returns:
-        dict from layer name to float: the mean of `output_similarity` over
-        pairs of experts, 1 where they have become one.
+        dict from layer name to float: the mean of `linear_cka` over
+        pairs of experts, 1 where their outputs are the same up to rotation,
+        factor and offset.
 
     Raises:
         ValueError: If the model has no `MoEFeedForward` layer.
@@ -55,7 +56,7 @@ def expert_similarity(model, x):
             outputs.append(hidden @ own.down_kernel + own.down_bias)
         pairs = itertools.combinations(outputs, 2)
         found[layer.name] = float(
-            np.mean([output_similarity(one, other) for one, other in pairs])
+            np.mean([linear_cka(one, other) for one, other in pairs])
         )
     return found
 

@@ -1,9 +1,13 @@
+import math
+
 import keras
 from keras import ops
 
+from ones_keras.layers.dispatch.devices import devices_of_batch
 from ones_keras.layers.load_balance_loss import load_balance_loss
 from ones_keras.layers.mutual_distillation_loss import mutual_distillation_loss
 from ones_keras.mutual.mutual_divergence import mutual_divergence
+from ones_keras.validation import check_positive_int
 
 DISTANCES = {
     "squared": mutual_distillation_loss,
@@ -86,11 +90,13 @@ class MixtureOfModels(keras.Model):
         super().__init__(**kwargs)
         experts = list(experts)
         _check_models(experts, gate)
-        if top_k is not None and not 1 <= top_k <= len(experts):
-            raise ValueError(
-                "`top_k` must be `None` or from 1 to the number of experts. "
-                f"Received: `top_k={top_k}`, {len(experts)} experts."
-            )
+        if top_k is not None:
+            check_positive_int("top_k", top_k)
+            if top_k > len(experts):
+                raise ValueError(
+                    "`top_k` must be at most the number of experts. Received: "
+                    f"`top_k={top_k}`, {len(experts)} experts."
+                )
         if distance not in DISTANCES:
             raise ValueError(
                 f"`distance` must be one of {sorted(DISTANCES)}. Received: "
@@ -100,9 +106,9 @@ class MixtureOfModels(keras.Model):
             ("mutual_distillation", mutual_distillation),
             ("load_balance", load_balance),
         ):
-            if value < 0:
+            if not 0 <= value < math.inf:
                 raise ValueError(
-                    f"`{name}` must not be negative. Received: "
+                    f"`{name}` must be 0 or more, and finite. Received: "
                     f"`{name}={value}`."
                 )
         if mutual_distillation and top_k == 1:
@@ -152,18 +158,21 @@ class MixtureOfModels(keras.Model):
         return weights / ops.sum(weights, axis=-1, keepdims=True), chosen
 
     def _add_losses(self, outputs, probabilities, chosen):
+        devices = devices_of_batch()
         if self.mutual_distillation:
-            computed = ops.transpose(chosen)
-            if self.distance == "squared":
-                outputs = ops.where(
-                    computed[..., None], outputs, ops.zeros_like(outputs)
-                )
-            distance = DISTANCES[self.distance](outputs, computed)
-            self.add_loss(self.mutual_distillation * distance)
+            distance = DISTANCES[self.distance](
+                outputs, ops.transpose(chosen), devices.sum
+            )
+            devices.add_loss(self, self.mutual_distillation * distance)
         if self.load_balance and self.top_k is not None:
             load = ops.sum(ops.cast(chosen, "int32"), axis=0)
-            balance = load_balance_loss(probabilities, load)
-            self.add_loss(self.load_balance * balance)
+            balance = load_balance_loss(
+                probabilities, load, sum_all=devices.sum
+            )
+            devices.add_loss(self, self.load_balance * balance)
+
+    def _get_own_losses(self):
+        return devices_of_batch().own_losses(super()._get_own_losses())
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -198,7 +207,10 @@ def _check_models(experts, gate):
             f"`experts={experts}`."
         )
     shapes = [getattr(model, "output_shape", None) for model in experts]
-    if shapes[0] is None or len(shapes[0]) != 2 or len({*shapes}) > 1:
+    if any(
+        not isinstance(shape, tuple) or len(shape) != 2 or shape != shapes[0]
+        for shape in shapes
+    ):
         raise ValueError(
             "`experts` must be built, and all return logits of one shape "
             f"`(None, classes)`. Received: outputs of shapes {shapes}."

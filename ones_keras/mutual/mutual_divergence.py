@@ -1,16 +1,20 @@
 from keras import ops
 
+from ones_keras.layers.dispatch.one_device import alone
 
-def mutual_divergence(logits, computed):
+
+def mutual_divergence(logits, computed, sum_all=alone):
     """Mean divergence of two experts' distributions for the same example.
 
     `1 / (K (K - 1)) sum_{i != j} KL(softmax(e_i) || softmax(e_j))` over the
     `K` experts that answer an example, averaged over the examples that two or
-    more answer: deep mutual learning, in both directions.
+    more answer. The gradient goes to both of a pair, unlike in deep mutual
+    learning, where the other's distribution is a fixed target.
 
     Args:
         logits: `(E, B, C)`. Of every expert.
         computed: `(E, B)` bool. Which of them answer.
+        sum_all: callable. As in `mutual_distillation_loss`.
 
     Returns:
         Scalar float32.
@@ -32,4 +36,5 @@ def mutual_divergence(logits, computed):
     )
     divergences = (own - crossed) / ops.maximum(count * (count - 1), 1.0)
     several = ops.cast(count > 1, "float32")
-    return ops.sum(several * divergences) / ops.maximum(ops.sum(several), 1.0)
+    total, examples = sum_all(ops.sum(several * divergences), ops.sum(several))
+    return total / ops.maximum(examples, 1.0)

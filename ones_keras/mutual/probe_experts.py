@@ -4,8 +4,8 @@ import numpy as np
 from keras import ops
 
 from ones_keras.mutual.expert_probe import ExpertProbe
+from ones_keras.mutual.linear_cka import linear_cka
 from ones_keras.mutual.mixture_of_models import MixtureOfModels
-from ones_keras.mutual.output_similarity import output_similarity
 
 
 def probe_experts(model, data):
@@ -16,8 +16,9 @@ def probe_experts(model, data):
 
     Args:
         model: `MixtureOfModels`.
-        data: iterable of batches `(x, labels)`, with integer labels `(B,)`,
-            as a `tf.data.Dataset` or a list. Held-out examples.
+        data: iterable of batches `(x, labels)` or `(x, labels,
+            sample_weight)`, with integer labels `(B,)`, as a `tf.data.Dataset`
+            or a list. Held-out examples; weights are not looked at.
 
     Returns:
         `ExpertProbe`.
@@ -48,7 +49,12 @@ def probe_experts(model, data):
             f"`model` must be a `MixtureOfModels`. Received: `model={model}`."
         )
     outputs, weights, labels = [], [], []
-    for x, batch_labels in data:
+    for x, batch_labels, *_ in data:
+        if np.ndim(batch_labels) != 1:
+            raise ValueError(
+                "Labels must be integers of shape `(B,)`. Received: labels of "
+                f"shape {np.shape(batch_labels)}."
+            )
         outputs.append(ops.convert_to_numpy(model.expert_outputs(x)))
         weights.append(ops.convert_to_numpy(model.gate_weights(x)))
         labels.append(np.asarray(batch_labels))
@@ -72,12 +78,12 @@ def probe_experts(model, data):
         accuracy_on_all=right.mean(axis=0),
         mixture_accuracy=float(np.mean(mixed.argmax(-1) == labels)),
         own_accuracy=float(own_right.mean()),
-        best_accuracy=float(right.any(axis=1).mean()),
+        oracle_accuracy=float(right.any(axis=1).mean()),
         routing_accuracy=_mean(own_right[disputed]),
         chance=_mean(right[disputed]),
         similarity=_mean(
             [
-                output_similarity(one, other)
+                linear_cka(one, other)
                 for one, other in itertools.combinations(outputs, 2)
             ]
         ),

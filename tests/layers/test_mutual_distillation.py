@@ -160,6 +160,7 @@ def test_bad_arguments():
     for options, message in (
         ({"top_k": 1, "mutual_distillation": 0.1}, "`top_k=1`"),
         ({"mutual_distillation": -0.1}, "`mutual_distillation=-0.1`"),
+        ({"mutual_distillation": np.nan}, "`mutual_distillation=nan`"),
     ):
         with pytest.raises(ValueError, match=f"Received: .*{message}"):
             MoEFeedForward(4, 8, **options)

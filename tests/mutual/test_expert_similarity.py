@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ones_keras.layers import MoEFeedForward
-from ones_keras.mutual import expert_similarity, output_similarity
+from ones_keras.mutual import expert_similarity, linear_cka
 from tests.gradients import to_numpy
 
 
@@ -28,10 +28,7 @@ def test_by_loops(rng):
         for up, up_bias, down, down_bias in zip(*weights, strict=True)
     ]
     expected = np.mean(
-        [
-            output_similarity(*pair)
-            for pair in itertools.combinations(outputs, 2)
-        ]
+        [linear_cka(*pair) for pair in itertools.combinations(outputs, 2)]
     )
     found = expert_similarity(model, [x, valid])
     assert found == {"experts": pytest.approx(expected, rel=1e-4)}

@@ -1,6 +1,7 @@
 """A mixture of whole models, against loops over experts and examples."""
 
 import itertools
+import math
 
 import keras
 import numpy as np
@@ -19,6 +20,11 @@ DIM, CLASSES = 5, 3
 
 def linear(units):
     return keras.Sequential([keras.Input((DIM,)), keras.layers.Dense(units)])
+
+
+def two_outputs():
+    inputs = keras.Input((DIM,))
+    return keras.Model(inputs, [keras.layers.Dense(2)(inputs), inputs])
 
 
 def mixture(num_experts=3, **options):
@@ -156,6 +162,9 @@ def test_bad_arguments():
         ({"top_k": 1, "mutual_distillation": 0.1}, "`top_k=1`"),
         ({"distance": "cosine"}, "Received: `distance='cosine'`"),
         ({"load_balance": -1.0}, "Received: `load_balance=-1.0`"),
+        ({"mutual_distillation": math.nan}, "`mutual_distillation=nan`"),
+        ({"top_k": 1.5}, "Received: `top_k=1.5`"),
+        ({"experts": [two_outputs(), two_outputs()]}, "return logits of one"),
     ):
         with pytest.raises(ValueError, match=message):
             MixtureOfModels(**({"experts": experts, "gate": gate} | options))

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from ones_keras.mutual import MixtureOfModels, output_similarity, probe_experts
+from ones_keras.mutual import MixtureOfModels, linear_cka, probe_experts
 
 
 class Given(keras.layers.Layer):
@@ -49,7 +49,7 @@ def test_by_hand(model):
     np.testing.assert_allclose(probe.accuracy_on_all, [0.5, 0.5])
     assert probe.mixture_accuracy == 0.75
     assert probe.own_accuracy == 0.5
-    assert probe.best_accuracy == 0.75
+    assert probe.oracle_accuracy == 0.75
     assert probe.routing_accuracy == 0.5
     assert probe.chance == 0.5
     assert 0 < probe.similarity < 1
@@ -68,14 +68,20 @@ def test_an_expert_that_nothing_is_given_to(model):
 def test_similarity(rng):
     one, other = rng.normal(size=(2, 500, 4))
     rotation, _ = np.linalg.qr(rng.normal(size=(4, 4)))
-    assert output_similarity(one, 3 * one @ rotation + 7) == pytest.approx(1)
-    assert output_similarity(one, other) < 0.05
+    assert linear_cka(one, 3 * one @ rotation + 7) == pytest.approx(1)
+    assert linear_cka(one, other) < 0.05
+    same, still = np.full((20, 3), 0.1), np.full((20, 3), 0.7)
+    assert np.isnan(linear_cka(same, still))
+    assert np.isnan(linear_cka(same, one[:20]))
     with pytest.raises(ValueError, match=r"shapes \(500, 4\), \(3, 4\)"):
-        output_similarity(one, one[:3])
+        linear_cka(one, one[:3])
 
 
 def test_bad_input(model):
     with pytest.raises(ValueError, match="`model` must be a `MixtureOfModels`"):
         probe_experts(given_outputs(0, 2), [])
+    x = np.ones((3, 6), "float32")
+    with pytest.raises(ValueError, match=r"labels of shape \(3, 1\)"):
+        probe_experts(model, [(x, np.zeros((3, 1)))])
     with pytest.raises(ValueError, match="must have examples"):
         probe_experts(model, [])

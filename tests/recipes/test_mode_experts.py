@@ -84,6 +84,11 @@ def test_paired_statistics(recipes_on_path, rng):
         expected.statistic
     )
     assert str(PairedDifference([0.5, 0.7], [0.5, 0.6])) == "+5.00 ± 5.00"
+    again = PairedDifference(taught, without, test_to_train=0.5)
+    assert again.standard_error == pytest.approx(
+        found.standard_error * np.sqrt(1 + 7 * 0.5)
+    )
+    assert again.p > found.p
     alone = PairedDifference([0.7], [0.6])
     assert str(alone) == "+10.00"
     assert np.isnan(alone.p)
@@ -139,7 +144,10 @@ def test_adult_as_published(recipes_on_path):
         (["--alphas=0.1"], "--alphas"),
         (["--alphas=0,much"], "must be numbers"),
         (["--top_k=1"], "--top_k"),
-        (["--steps=7"], "multiple of `--evaluations`"),
+        (["--alphas=0,0.1,0.10000001"], "first six digits"),
+        (["--steps=7"], "divisor of the 7 steps"),
+        (["--evaluations=7"], "Received: `--evaluations=7`"),
+        (["--tensorboard"], "without a log"),
         (["--tasks=adult"], "--adult_dir"),
         (["--tasks=adult", "--adult_dir=nowhere"], "must hold adult.data"),
         (["--strategy=mirrored"], "on one device"),

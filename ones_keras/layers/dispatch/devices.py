@@ -8,7 +8,9 @@ import keras
 
 from ones_keras.layers.dispatch.one_device import OneDevice
 
-if keras.backend.backend() == "tensorflow":
+_HAS_REPLICAS = keras.backend.backend() == "tensorflow"
+
+if _HAS_REPLICAS:
     from ones_keras.layers.dispatch.replicas import devices_of
 elif keras.backend.backend() == "jax":
     from ones_keras.layers.dispatch.mesh import devices_of
@@ -18,4 +20,12 @@ else:
         return OneDevice()
 
 
-__all__ = ["devices_of"]
+def devices_of_batch():
+    """Those that have a part of the batch, of a layer that dispatches nothing.
+
+    On JAX a batch that is spread is one array to all operations.
+    """
+    return devices_of(None) if _HAS_REPLICAS else OneDevice()
+
+
+__all__ = ["devices_of", "devices_of_batch"]

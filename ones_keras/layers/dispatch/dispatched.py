@@ -9,7 +9,7 @@ class Dispatched(NamedTuple):
         load: `(E,)` int32. Pairs sent to each of all experts, dropped ones
             included.
         pairs: `(K, T, D)` or `None`, where it is not needed. The output of each
-            choice, 0 where it is not computed.
+            choice, anything finite where it is not computed.
         computed: `(K, T)` bool or `None`. Which choices are.
     """
 

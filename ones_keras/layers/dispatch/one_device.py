@@ -28,3 +28,7 @@ class OneDevice:
     def own_losses(self, losses):
         """Those that were added here, of the losses of a layer."""
         return losses
+
+
+# Of a function that is not told of devices.
+alone = OneDevice().sum

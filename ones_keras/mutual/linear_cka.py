@@ -1,12 +1,14 @@
 import numpy as np
 
+_ROUNDING = 1e-6
 
-def output_similarity(one, other):
+
+def linear_cka(one, other):
     """Linear centred kernel alignment of two models' outputs.
 
     `|Y1' Y2|^2 / (|Y1' Y1| |Y2' Y2|)` of the centred outputs, in Frobenius
-    norms: 1 for outputs that are the same up to a rotation and a factor, near 0
-    for those that have nothing to do with each other.
+    norms: 1 for outputs that are the same up to rotation, factor and offset,
+    near 0 for those that have nothing to do with each other.
 
     Args:
         one: array `(N, C)`. Outputs for `N` examples.
@@ -22,7 +24,7 @@ def output_similarity(one, other):
 
     ```python
     outputs = np.random.normal(size=(20, 3))
-    output_similarity(outputs, 2 * outputs[:, ::-1])  # 1.0
+    linear_cka(outputs, 2 * outputs[:, ::-1])  # 1.0
     ```
 
     References:
@@ -35,8 +37,11 @@ def output_similarity(one, other):
             "Both must have two axes and as many rows. Received: shapes "
             f"{one.shape}, {other.shape}."
         )
-    one, other = (each - each.mean(axis=0) for each in (one, other))
+    centred = [each - each.mean(axis=0) for each in (one, other)]
+    for each, before in zip(centred, (one, other), strict=True):
+        # Outputs that are all the same differ by rounding alone.
+        if np.linalg.norm(each) <= _ROUNDING * np.linalg.norm(before):
+            return float("nan")
+    one, other = centred
     scale = np.linalg.norm(one.T @ one) * np.linalg.norm(other.T @ other)
-    if scale == 0:
-        return float("nan")
     return float(np.linalg.norm(one.T @ other) ** 2 / scale)
