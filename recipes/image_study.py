@@ -83,7 +83,9 @@ def rehearse(settings, images):
         alpha=settings.alpha,
         temperature=settings.temperature,
     )
-    rehearse_cache(settings, teacher, None, images.train(settings.batch_size))
+    rehearse_cache(
+        settings, teacher, None, lambda: images.train(settings.batch_size)
+    )
     ones_keras.metrics.router_statistics(
         teacher, np.zeros((1, *images.image_shape), "float32")
     )

@@ -20,10 +20,10 @@ _NOTES = (
     "Accuracy: on test examples, in %, mean over {seeds} seeds ± standard "
     "deviation. Minus alpha 0: mean of the differences, seed by seed, ± its "
     "standard error, and p of a paired t-test, for each line alone: of many "
-    "lines some are below 0.05 by chance. Seeds differ in how a training begins and in its "
-    "order, on one test split; of breast_cancer and wine also in the split, "
-    "for which the error is corrected (Nadeau and Bengio). * is the alpha that "
-    "validation likes best.",
+    "lines some are below 0.05 by chance. Seeds differ in how a training "
+    "begins and in its order, on one test split; of breast_cancer and wine "
+    "also in the split, for which the error is corrected (Nadeau and Bengio). "
+    "* is the alpha that validation likes best.",
     "Own: accuracy of the experts alone, each on the test examples that the "
     "gate gives it more of than any other. All: of the experts alone on all "
     "examples, the mean. Routing: of the examples that some experts get right, "

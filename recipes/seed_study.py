@@ -174,11 +174,14 @@ class SeedStudy:
 
 
 def rehearse_cache(settings, teacher, outputs, batches):
-    """Say what is wrong with a cache before there is one."""
+    """Say what is wrong with a cache before there is one.
+
+    `batches` is a callable that returns the training batches.
+    """
     if not settings.teacher_cache:
         return
     # Of which each host keeps its own part.
-    inputs = devices.strategy().own_part(batches).element_spec[0]
+    inputs = devices.strategy().own_part(batches()).element_spec[0]
     cache = imagined_cache(settings, teacher, outputs)
     cache.size(inputs)
     # Of a run that goes on, much of it may be there.

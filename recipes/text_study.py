@@ -78,7 +78,9 @@ def rehearse(settings, corpus, tokenizer):
     )
     size = settings.sequence_length
     batches = corpus.train(tokenizer, settings.batch_size, size)
-    rehearse_cache(settings, teacher, TextStudy.distilled_outputs, batches)
+    rehearse_cache(
+        settings, teacher, TextStudy.distilled_outputs, lambda: batches
+    )
     corpus.validation(tokenizer, settings.evaluation_batch_size, size)
     corpus.test(tokenizer, settings.evaluation_batch_size, size)
 
