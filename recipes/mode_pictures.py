@@ -74,14 +74,16 @@ def draw_experts(rows):
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    pairs = list(dict.fromkeys((row.task, row.gate) for row in rows))
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    gates = list(dict.fromkeys(row.gate for row in rows))
+    pairs = [(task, gate) for gate in gates for task in tasks]
     picture = figure.Figure(
-        figsize=(1.5 + 2.6 * len(pairs), 3.4),
+        figsize=(1.5 + 2.6 * len(tasks), 0.6 + 2.9 * len(gates)),
         layout="constrained",
         facecolor="white",
     )
-    panels = picture.subplots(1, len(pairs), squeeze=False)[0]
-    for axes, pair in zip(panels, pairs, strict=True):
+    panels = picture.subplots(len(gates), len(tasks), squeeze=False)
+    for axes, pair in zip(panels.flat, pairs, strict=True):
         own = [row for row in rows if (row.task, row.gate) == pair]
         taught = max(
             own,
@@ -104,10 +106,17 @@ def draw_experts(rows):
         axes.set_xticks(experts, [str(expert + 1) for expert in experts])
         axes.set_title(f"{pair[0]}, {pair[1]} gate", fontsize=10, color=MUTED)
         axes.set_xlabel("expert, by share")
-        axes.legend(frameon=False, fontsize=8, loc="lower left")
+        axes.legend(
+            frameon=False,
+            fontsize=8,
+            ncols=2,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.22),
+        )
         tidy(axes, grid="y")
         axes.tick_params(axis="y", colors=MUTED)
-    panels[0].set_ylabel("alone, on its own examples (%)", color=MUTED)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("alone, on its own (%)", color=MUTED)
     write_title(picture, "Expert probing")
     return picture
 
