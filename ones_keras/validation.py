@@ -1,5 +1,6 @@
 """Checks of arguments that several rooms share."""
 
+import math
 import numbers
 
 import keras
@@ -15,6 +16,15 @@ def check_positive_int(name, value):
         raise ValueError(
             f"`{name}` must be a positive integer. "
             f"Received: `{name}={value!r}`."
+        )
+
+
+def check_not_negative(name, value):
+    """Raise a `ValueError` that names the argument unless in `[0, inf)`."""
+    if not 0 <= value < math.inf:
+        raise ValueError(
+            f"`{name}` must be 0 or more, and finite. "
+            f"Received: `{name}={value}`."
         )
 
 

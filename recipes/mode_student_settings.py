@@ -43,7 +43,7 @@ class StudentSettings(StudySettings):
 CONFIGS = {
     # A look at everything.
     "default": {"methods": ("average", "layer_fit")},
-    # What docs/mode.md rests on, with the training of docs/gathering.md.
+    # With the training of docs/gathering.md.
     "digits": {
         **gathering_settings.CONFIGS["digits"],
         "methods": (

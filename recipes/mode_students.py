@@ -7,8 +7,8 @@ those of the teacher without (alpha 0), seed by seed.
 
     python recipes/mode_students.py
 
-has a look at two methods on the 8x8 digits, in some five minutes on two cores.
-The study of docs/mode.md:
+has a look at two methods on the 8x8 digits. Every method, with the training of
+docs/gathering.md (not run yet, see docs/mode.md):
 
     python recipes/mode_students.py --config=digits
 

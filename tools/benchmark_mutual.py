@@ -9,7 +9,7 @@ within each turn, so that a machine that is shared slows both:
 
     KERAS_BACKEND=jax python tools/benchmark_mutual.py --json=mutual.json
 
-It takes some five minutes a backend on two cores. Expected: at most 1.1.
+Expected, of processor time: at most 1.1 (docs/benchmarks.md).
 """
 
 import json

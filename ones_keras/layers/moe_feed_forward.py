@@ -1,5 +1,4 @@
 import functools
-import math
 
 import keras
 from keras import ops
@@ -18,7 +17,11 @@ from ones_keras.layers.mutual_distillation_loss import (
 )
 from ones_keras.layers.per_expert_initializer import PerExpertInitializer
 from ones_keras.layers.routing import restrict, route
-from ones_keras.validation import check_positive_int, get_activation
+from ones_keras.validation import (
+    check_not_negative,
+    check_positive_int,
+    get_activation,
+)
 
 DISPATCH = {
     "sparse": sparse_outputs,
@@ -155,11 +158,8 @@ class MoEFeedForward(keras.layers.Layer):
             ("mutual_distillation", mutual_distillation),
             ("router_noise", router_noise),
         ):
-            if value is not None and not 0 <= value < math.inf:
-                raise ValueError(
-                    f"`{name}` must be 0 or more, and finite. Received: "
-                    f"`{name}={value}`."
-                )
+            if value is not None:
+                check_not_negative(name, value)
         if mutual_distillation and top_k == 1:
             raise ValueError(
                 "`mutual_distillation` needs two experts a token, `top_k` of 2 "

@@ -1,5 +1,3 @@
-import math
-
 import keras
 from keras import ops
 
@@ -7,7 +5,7 @@ from ones_keras.layers.dispatch.devices import devices_of_batch
 from ones_keras.layers.load_balance_loss import load_balance_loss
 from ones_keras.layers.mutual_distillation_loss import mutual_distillation_loss
 from ones_keras.mutual.mutual_divergence import mutual_divergence
-from ones_keras.validation import check_positive_int
+from ones_keras.validation import check_not_negative, check_positive_int
 
 DISTANCES = {
     "squared": mutual_distillation_loss,
@@ -106,11 +104,7 @@ class MixtureOfModels(keras.Model):
             ("mutual_distillation", mutual_distillation),
             ("load_balance", load_balance),
         ):
-            if not 0 <= value < math.inf:
-                raise ValueError(
-                    f"`{name}` must be 0 or more, and finite. Received: "
-                    f"`{name}={value}`."
-                )
+            check_not_negative(name, value)
         if mutual_distillation and top_k == 1:
             raise ValueError(
                 "`mutual_distillation` needs two experts an example, `top_k` "
