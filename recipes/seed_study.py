@@ -83,25 +83,29 @@ class SeedStudy:
 
     def student(self, name, method, alpha=None, distillation="soft"):
         """Gather a student by the method of a row, and distil it."""
-        settings, teacher = self.settings, self.runs[0].model
+        settings = self.settings
         student, report = self.gather(name, settings.rows[method])
         before = [np.array(weight) for weight in student.get_weights()]
         alpha = settings.alpha if alpha is None else alpha
         trained = student
         if alpha < 1:
-            trained = ones_keras.Distiller(
-                self.cached_teacher() if settings.teacher_cache else teacher,
-                student,
-                alpha=alpha,
-                temperature=(
-                    settings.temperature if distillation == "soft" else 1.0
-                ),
-                distillation=distillation,
-                outputs=self.distilled_outputs,
-            )
+            trained = self.distiller(student, alpha, distillation)
         self.train(name, student, settings.student_steps, trained)
         self.runs[-1].before = before
         self.runs[-1].gathering = report
+
+    def distiller(self, student, alpha, distillation="soft"):
+        """The `Distiller` of a student and the teacher, or its cache."""
+        settings = self.settings
+        teacher = self.runs[0].model
+        return ones_keras.Distiller(
+            self.cached_teacher() if settings.teacher_cache else teacher,
+            student,
+            alpha=alpha,
+            temperature=settings.temperature if distillation == "soft" else 1.0,
+            distillation=distillation,
+            outputs=self.distilled_outputs,
+        )
 
     def cached_teacher(self):
         """The teacher's outputs on disk, made now or before."""

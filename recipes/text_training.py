@@ -44,25 +44,7 @@ def pretrain(
         corpus.validation(tokenizer, size, length), size
     )
     with strategy.spread(model) as spread:
-        spread.compile(
-            optimizer=make_optimizer(settings, steps, learning_rate, spread),
-            # Of places without a mask there is no loss, nor a share in the
-            # mean.
-            loss={
-                name: keras.losses.SparseCategoricalCrossentropy(
-                    from_logits=True, reduction="mean_with_sample_weight"
-                )
-                for name in OUTPUTS
-            },
-            weighted_metrics={
-                name: [
-                    keras.metrics.SparseCategoricalCrossentropy(
-                        "nats", from_logits=True
-                    )
-                ]
-                for name in OUTPUTS
-            },
-        )
+        compile_masked_lm(spread, settings, steps, learning_rate)
         return train_in_stretches(
             spread,
             with_lessons(
@@ -74,6 +56,28 @@ def pretrain(
             watch=KeepBest("val_masked_lm_nats", -1),
             **how,
         )
+
+
+def compile_masked_lm(model, settings, steps, learning_rate):
+    """Compile a masked language model, or a `Distiller`, for so many steps."""
+    model.compile(
+        optimizer=make_optimizer(settings, steps, learning_rate, model),
+        # Of places without a mask there is no loss, nor a share in the mean.
+        loss={
+            name: keras.losses.SparseCategoricalCrossentropy(
+                from_logits=True, reduction="mean_with_sample_weight"
+            )
+            for name in OUTPUTS
+        },
+        weighted_metrics={
+            name: [
+                keras.metrics.SparseCategoricalCrossentropy(
+                    "nats", from_logits=True
+                )
+            ]
+            for name in OUTPUTS
+        },
+    )
 
 
 def training_batches(corpus, tokenizer, settings, seed):

@@ -49,7 +49,7 @@ class TrainingLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._note(logs)
-        self._write()
+        write_log(self.path, self.rows)
 
     def get_state(self):
         """As a `TrainingBackup` wants it."""
@@ -81,16 +81,18 @@ class TrainingLog(keras.callbacks.Callback):
     def _last(self):
         return [item for item in self.rows[-1].items() if item[0] != "step"]
 
-    def _write(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        names = list(dict.fromkeys(name for row in self.rows for name in row))
-        with (
-            write_aside(self.path) as aside,
-            aside.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(self.rows)
+
+def write_log(path, rows):
+    """Write the rows of a log, dicts of numbers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with (
+        write_aside(path) as aside,
+        aside.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def read_log(path):

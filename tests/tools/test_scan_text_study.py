@@ -1,0 +1,238 @@
+"""Compiled loops against `fit`, and the tool as a user runs it."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import ones_keras
+from tests.tools.conftest import FOLDER
+
+STEPS, EVALUATIONS, RATE = 6, 2, 1e-2
+BATCH, LENGTH, MASKED, WORDS = 4, 12, 2, 30
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+@pytest.fixture
+def on_path(recipes_on_path, monkeypatch):
+    """The modules of the tool can be imported."""
+    if keras.backend.backend() != "jax":
+        pytest.skip("compiled loops are JAX's")
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+
+@pytest.fixture
+def settings(on_path):
+    from text_settings import TextSettings
+
+    return TextSettings(teacher_steps=STEPS, evaluations=EVALUATIONS)
+
+
+@pytest.fixture
+def teacher():
+    return make_teacher()
+
+
+def make_teacher():
+    keras.utils.set_random_seed(3)
+    return ones_keras.models.AlbertMaskedLM.from_preset(
+        "widenet_albert_tiny",
+        vocabulary_size=WORDS,
+        num_layers=1,
+        max_sequence_length=LENGTH,
+    )
+
+
+def make_batches(rng, count):
+    places = BATCH, MASKED
+
+    def integers(low, high, shape):
+        return rng.integers(low, high, shape).astype("int32")
+
+    return [
+        (
+            {
+                "token_ids": integers(5, WORDS, (BATCH, LENGTH)),
+                "segment_ids": integers(0, 2, (BATCH, LENGTH)),
+                "padding_mask": np.ones((BATCH, LENGTH), "int32"),
+                "mask_positions": integers(0, LENGTH, places),
+            },
+            {
+                "masked_lm": integers(5, WORDS, places),
+                "sentence_order": integers(0, 2, BATCH),
+            },
+            {
+                "masked_lm": rng.integers(0, 2, places).astype("float32"),
+                "sentence_order": np.ones(BATCH, "float32"),
+            },
+        )
+        for _ in range(count)
+    ]
+
+
+def train_by_fit(model, settings, batches, validation):
+    """The oracle: lowest validation loss, of which the model has the weights.
+
+    As the recipe trains, a stretch a `fit`.
+    """
+    from optimization import KeepBest
+    from text_training import compile_masked_lm
+
+    compile_masked_lm(model, settings, STEPS, RATE)
+    best = KeepBest("val_masked_lm_nats", -1)
+    for part in np.split(np.arange(STEPS), EVALUATIONS):
+        model.fit(
+            Batches([batches[n] for n in part]),
+            validation_data=Batches(validation),
+            shuffle=False,
+            verbose=0,
+            callbacks=[best],
+        )
+    best.restore(model)
+    return best.best
+
+
+def train_in_loops(models, settings, batches, validation, backup, minutes=9):
+    from text_training import compile_masked_lm
+    from train_in_scans import train_in_scans
+
+    for model in models:
+        compile_masked_lm(model, settings, STEPS, RATE)
+    steps = keras.tree.map_structure(lambda *a: np.stack(a), *batches)
+    return train_in_scans(
+        models, steps, validation, EVALUATIONS, backup, minutes
+    )
+
+
+def assert_same_weights(model, expected):
+    for weight, other in zip(model.weights, expected.weights, strict=True):
+        np.testing.assert_allclose(
+            weight.numpy(), other.numpy(), rtol=1e-3, atol=1e-4
+        )
+
+
+def test_teacher_as_by_fit(settings, teacher, rng, tmp_path):
+    batches, validation = make_batches(rng, STEPS), make_batches(rng, 2)
+    expected = make_teacher()  # The noise of its router too.
+    lowest = train_by_fit(expected, settings, batches, validation)
+    (found,), (rows,) = train_in_loops(
+        [teacher], settings, batches, validation, tmp_path / "backup"
+    )
+    assert found == pytest.approx(lowest, rel=1e-5)
+    assert [row["step"] for row in rows] == [3, 6]
+    assert_same_weights(teacher, expected)
+
+
+def students_of(teacher):
+    students = []
+    for method in ("average", "top_k", "svd"):
+        student = ones_keras.gather(teacher, method, verbose=False)
+        students.append(ones_keras.Distiller(teacher, student, alpha=0.3))
+    return students
+
+
+def test_students_side_by_side_as_each_by_fit(settings, teacher, rng, tmp_path):
+    batches, validation = make_batches(rng, STEPS), make_batches(rng, 2)
+    expected = students_of(teacher)
+    lowest = [
+        train_by_fit(model, settings, batches, validation) for model in expected
+    ]
+    assert len(set(lowest)) == 3
+    models = students_of(teacher)
+    found, _ = train_in_loops(
+        models, settings, batches, validation, tmp_path / "backup"
+    )
+    np.testing.assert_allclose(found, lowest, rtol=1e-5)
+    for model, other in zip(models, expected, strict=True):
+        assert_same_weights(model.student, other.student)
+
+
+def test_goes_on_where_it_was_interrupted(
+    settings, teacher, rng, tmp_path, monkeypatch
+):
+    import train_in_scans
+
+    batches, validation = make_batches(rng, STEPS), make_batches(rng, 2)
+    expected, models = students_of(teacher), students_of(teacher)
+    lowest, rows = train_in_loops(
+        expected, settings, batches, validation, tmp_path / "other"
+    )
+    monkeypatch.setattr(train_in_scans, "_LOOP", 1)
+    write, written = train_in_scans._write, []
+
+    def interrupted(path, values, notes):
+        write(path, values, notes)
+        written.append(notes[0])
+        if notes[0] == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_in_scans, "_write", interrupted)
+    run = settings, batches, validation, tmp_path / "backup", 0
+    with pytest.raises(KeyboardInterrupt):
+        train_in_loops(models, *run)
+    again = students_of(teacher)
+    found, rows_again = train_in_loops(again, *run)
+    assert written == [1, 2, 4, 5]
+    np.testing.assert_allclose(found, lowest, rtol=1e-5)
+    assert [row["step"] for row in rows_again[0]] == [3, 6]
+    assert rows_again[2][0]["val_masked_lm_nats"] == pytest.approx(
+        rows[2][0]["val_masked_lm_nats"], rel=1e-5
+    )
+    for model, other in zip(again, expected, strict=True):
+        assert_same_weights(model.student, other.student)
+
+
+def test_recipe_finds_what_the_tool_has_trained(
+    on_path, import_recipe, run_recipe, tmp_path
+):
+    book = tmp_path / "book.txt"
+    texts = ones_keras.data.load_package_task(("keras",))[0][0][:200]
+    book.write_text("\n\n".join(texts), encoding="utf-8")
+    command = (
+        "--corpus=text",
+        f"--data_dir={book}",
+        "--vocabulary_size=150",
+        "--sequence_length=24",
+        "--num_layers=1",
+        "--teacher_steps=4",
+        "--student_steps=2",
+        "--evaluations=2",
+        "--batch_size=8",
+        "--methods=average,top_k",
+        "--fine_tune_steps=0",
+        f"--output_dir={tmp_path / 'study'}",
+    )
+    run_recipe(import_recipe("scan_text_study"), *command)
+    log = tmp_path / "study/seed_0/logs/top_k.csv"
+    assert log.read_text().count("\n") == 3
+    printed = run_recipe(import_recipe("albert_ones"), *command)
+    for row in ("teacher", "dense", "average", "top_k"):
+        assert f"{row}: trained before" in printed
+    report = json.loads((tmp_path / "study/report.json").read_text())
+    assert [row["method"] for row in report["results"]] == [
+        *("teacher", "dense", "average", "top_k")
+    ]
+
+
+def test_other_backends_are_refused(
+    recipes_on_path, monkeypatch, import_recipe, run_recipe, tmp_path
+):
+    if keras.backend.backend() == "jax":
+        pytest.skip("the one that is not")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    tool = import_recipe("scan_text_study")
+    with pytest.raises(SystemExit, match="JAX's"):
+        run_recipe(tool, f"--output_dir={tmp_path / 'study'}")
+    assert not (tmp_path / "study").exists()

@@ -1,0 +1,95 @@
+"""The text models of one seed, trained in compiled loops on JAX."""
+
+import functools
+
+import jax
+import keras
+import numpy as np
+from kept_models import row_name
+from optimization import forget_optimizer
+from text_study import TextStudy
+from text_training import compile_masked_lm
+from train_in_scans import train_in_scans
+from training_log import write_log
+
+
+class ScannedTextStudy(TextStudy):
+    """As `TextStudy`, with a loop a stretch and all students in one."""
+
+    def train_all(self):
+        settings = self.settings
+        keras.utils.set_random_seed(self.seed)
+        self.train_teacher()
+        students = {}
+        for name in settings.methods:
+            student, _ = self.gather(name, settings.rows[name])
+            if self.kept.restore(name, student) is None:
+                students[name] = student
+        if students:
+            self._train_students(students)
+        self.dense("dense", settings.teacher_steps)
+
+    def _train_students(self, students):
+        settings = self.settings
+        trained = list(students.values())
+        if settings.alpha < 1:
+            trained = [self.distiller(s, settings.alpha) for s in trained]
+        progress = self.progress.announce(
+            f"seed {self.seed} · {', '.join(students)}",
+            settings.student_steps,
+            self.note,
+        )
+        found = self._scan(
+            trained,
+            list(students),
+            settings.student_steps,
+            settings.student_learning_rate,
+        )
+        progress(settings.student_steps, min(found))
+        for (name, student), best in zip(students.items(), found, strict=True):
+            self.kept.keep(name, student, best)
+
+    def fit(self, model, *, steps, learning_rate, progress, log, **_):
+        (best,) = self._scan([model], [log.path.stem], steps, learning_rate)
+        progress(steps, best)
+        return best
+
+    def _scan(self, models, names, steps, learning_rate):
+        """Train models side by side: the lowest validation loss of each."""
+        backup = self.kept.log_folder.parent / "unfinished" / "scan.npz"
+        for model in models:
+            compile_masked_lm(model, self.settings, steps, learning_rate)
+        found, logs = train_in_scans(
+            models,
+            keras.tree.map_structure(lambda a: a[:steps], self._steps),
+            self._validation,
+            self.settings.evaluations,
+            backup,
+            self.settings.backup_minutes,
+        )
+        backup.unlink(missing_ok=True)
+        for model, name, rows in zip(models, names, logs, strict=True):
+            forget_optimizer(model)
+            write_log(self.kept.log_folder / f"{row_name(name)}.csv", rows)
+        return found
+
+    @functools.cached_property
+    def _steps(self):
+        """Batches of all steps, stacked."""
+        settings = self.settings
+        batches = self.corpus.train(
+            self.tokenizer,
+            settings.batch_size,
+            settings.sequence_length,
+            self.seed,
+            steps=max(settings.teacher_steps, settings.student_steps),
+        )
+        batches = [keras.tree.map_structure(np.asarray, b) for b in batches]
+        return keras.tree.map_structure(lambda *a: np.stack(a), *batches)
+
+    @functools.cached_property
+    def _validation(self):
+        return [
+            keras.tree.map_structure(jax.numpy.asarray, batch)
+            for batch in self._batches("validation")
+        ]
