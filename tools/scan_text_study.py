@@ -25,6 +25,7 @@ RECIPES = pathlib.Path(__file__).resolve().parents[1] / "recipes"
 sys.path.insert(0, str(RECIPES))
 
 from absl import app, flags  # noqa: E402
+from devices import strategy  # noqa: E402
 from launch import (  # noqa: E402
     check_output_path,
     choose_backend,
@@ -54,6 +55,13 @@ def main(argv):
             raise ValueError(
                 "Compiled loops are JAX's. Received: "
                 f"`--backend={keras.backend.backend()}`."
+            )
+        found = strategy()
+        if found.num_devices > 1:
+            raise ValueError(
+                "Compiled loops run on one device. Give `--strategy=none`. "
+                f"Received: `--strategy={found.name}` with "
+                f"{found.num_devices} devices."
             )
         if settings.teacher_cache:
             raise ValueError(

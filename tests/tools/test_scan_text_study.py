@@ -1,6 +1,7 @@
 """Compiled loops against `fit`, and the tool as a user runs it."""
 
 import json
+import types
 
 import keras
 import numpy as np
@@ -224,6 +225,20 @@ def test_recipe_finds_what_the_tool_has_trained(
     assert [row["method"] for row in report["results"]] == [
         *("teacher", "dense", "average", "top_k")
     ]
+
+
+def test_what_it_cannot_do_is_refused(
+    on_path, import_recipe, run_recipe, monkeypatch, tmp_path
+):
+    tool = import_recipe("scan_text_study")
+    run = f"--output_dir={tmp_path / 'study'}"
+    with pytest.raises(SystemExit, match="teacher_cache=300"):
+        run_recipe(tool, run, "--teacher_cache=300")
+    several = types.SimpleNamespace(num_devices=2, name="data_parallel")
+    monkeypatch.setattr(tool, "strategy", lambda: several)
+    with pytest.raises(SystemExit, match="2 devices"):
+        run_recipe(tool, run)
+    assert not (tmp_path / "study").exists()
 
 
 def test_other_backends_are_refused(
