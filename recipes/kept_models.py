@@ -127,11 +127,15 @@ class KeptModels:
         self._keep("tuned", name, found)
         shutil.rmtree(self._backups(name), ignore_errors=True)
 
-    def backup(self, name, model, companions):
-        """The `TrainingBackup` of the row that is being trained."""
+    def begin(self):
+        """Note whose folder it is: one of other settings is refused by it."""
         self._folder.mkdir(exist_ok=True)
         if not self._file.exists():
-            self._write()  # A backup of other settings is refused by it.
+            self._write()
+
+    def backup(self, name, model, companions):
+        """The `TrainingBackup` of the row that is being trained."""
+        self.begin()
         return TrainingBackup(
             self._backups(name), model, companions, self._backup_minutes
         )

@@ -13,8 +13,8 @@ Batches, losses, schedule and the choice of the weights are the recipe's:
 
 The second command finds the models trained; it opens the test split,
 fine-tunes, and writes the reports. On JAX and one device; all batches of a
-seed are held in memory (2 GB with `--config=builtin_study`). A model that is
-trained is not trained again, one that was in training is.
+seed are held in memory (2 GB with `--config=builtin_study`). Killed at any
+moment, the same command line goes on where it was (`--backup_minutes`).
 """
 
 import pathlib

@@ -48,6 +48,11 @@ class ScannedTextStudy(TextStudy):
         progress(settings.student_steps, min(found))
         for (name, student), best in zip(students.items(), found, strict=True):
             self.kept.keep(name, student, best)
+        self._backup(students).unlink(missing_ok=True)
+
+    def train(self, name, *args, **options):
+        super().train(name, *args, **options)
+        self._backup([name]).unlink(missing_ok=True)
 
     def fit(self, model, *, steps, learning_rate, progress, log, **_):
         (best,) = self._scan([model], [log.path.stem], steps, learning_rate)
@@ -56,7 +61,7 @@ class ScannedTextStudy(TextStudy):
 
     def _scan(self, models, names, steps, learning_rate):
         """Train models side by side: the lowest validation loss of each."""
-        backup = self.kept.log_folder.parent / "unfinished" / "scan.npz"
+        self.kept.begin()
         for model in models:
             compile_masked_lm(model, self.settings, steps, learning_rate)
         found, logs = train_in_scans(
@@ -64,14 +69,18 @@ class ScannedTextStudy(TextStudy):
             keras.tree.map_structure(lambda a: a[:steps], self._steps),
             self._validation,
             self.settings.evaluations,
-            backup,
+            self._backup(names),
             self.settings.backup_minutes,
         )
-        backup.unlink(missing_ok=True)
         for model, name, rows in zip(models, names, logs, strict=True):
             forget_optimizer(model)
             write_log(self.kept.log_folder / f"{row_name(name)}.csv", rows)
         return found
+
+    def _backup(self, names):
+        """Of those that are trained in one loop, and of no others."""
+        names = "-".join(map(row_name, names))
+        return self.kept.cache_folder.parent / f"scan_{names}.npz"
 
     @functools.cached_property
     def _steps(self):

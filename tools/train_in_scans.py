@@ -2,11 +2,13 @@
 
 import json
 import time
+import zipfile
 
 import jax
 import numpy as np
 from jax import numpy as jnp
 
+from ones_keras.training import TrainingStopped
 from ones_keras.write_aside import write_aside
 
 # Steps of a loop. Between two of them there may be a backup.
@@ -29,6 +31,10 @@ def train_in_scans(models, steps, validation, evaluations, backup, minutes):
     Returns:
         The lowest validation loss of each model, in nats a masked token, and
         for each the rows of its log.
+
+    Raises:
+        TrainingStopped: If a loss is not finite.
+        ValueError: If the backup cannot be read.
     """
     first, together = models[0], len(models) > 1
     # Beside the loop, as `Distiller`s of one teacher have it once.
@@ -81,7 +87,12 @@ def train_in_scans(models, steps, validation, evaluations, backup, minutes):
                 _write(backup, (state, weights), (done, best, rows))
                 written = time.time()
         nats, count = np.sum([loss(state, batch) for batch in validation], 0)
-        for index, found in enumerate(np.atleast_1d(nats / count)):
+        losses = np.atleast_1d(nats / count)
+        if not np.isfinite(losses).all():
+            raise TrainingStopped(
+                f"A validation loss is not finite after {end} steps: {losses}."
+            )
+        for index, found in enumerate(losses):
             own = index if together else ...
             log = {name: float(value[own]) for name, value in logs.items()}
             log = {"step": end, **log, "val_masked_lm_nats": float(found)}
@@ -134,7 +145,14 @@ def _write(path, values, notes):
 
 
 def _read(path, like):
-    with np.load(path) as file:
-        notes = json.loads(str(file["notes"]))
-        leaves = [file[name] for name in file.files if name != "notes"]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves), notes
+    try:
+        with np.load(path) as file:
+            notes = json.loads(str(file["notes"]))
+            leaves = [file[name] for name in file.files if name != "notes"]
+        values = jax.tree.unflatten(jax.tree.structure(like), leaves)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"The backup cannot be read ({error!r}); remove it to train from "
+            f"the beginning. Received: {path}."
+        ) from error
+    return values, notes

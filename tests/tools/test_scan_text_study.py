@@ -195,6 +195,24 @@ def test_goes_on_where_it_was_interrupted(
         assert_same_weights(model.student, other.student)
 
 
+def test_damaged_backup_is_named(settings, teacher, rng, tmp_path):
+    backup = tmp_path / "backup.npz"
+    backup.write_bytes(b"PK half a file")
+    batches = make_batches(rng, STEPS)
+    with pytest.raises(ValueError, match=r"Received: .*backup\.npz"):
+        train_in_loops([teacher], settings, batches, batches[:1], backup)
+
+
+def test_loss_that_is_not_finite_stops_it(settings, teacher, rng, tmp_path):
+    batches = make_batches(rng, STEPS)
+    for batch in batches:
+        batch[2]["masked_lm"][:] = np.inf
+    with pytest.raises(ones_keras.training.TrainingStopped, match="3 steps"):
+        train_in_loops(
+            [teacher], settings, batches, batches[:1], tmp_path / "backup"
+        )
+
+
 def test_recipe_finds_what_the_tool_has_trained(
     on_path, import_recipe, run_recipe, tmp_path
 ):
@@ -218,6 +236,8 @@ def test_recipe_finds_what_the_tool_has_trained(
     run_recipe(import_recipe("scan_text_study"), *command)
     log = tmp_path / "study/seed_0/logs/top_k.csv"
     assert log.read_text().count("\n") == 3
+    # Nothing is left that another training could go on from.
+    assert not list(tmp_path.rglob("scan_*"))
     printed = run_recipe(import_recipe("albert_ones"), *command)
     for row in ("teacher", "dense", "average", "top_k"):
         assert f"{row}: trained before" in printed
