@@ -19,6 +19,11 @@ vocabulary of one's own:
 `--config=paper` holds the paper's settings: Wikipedia through TFDS, 512 tokens,
 LAMB, 125000 steps of 4096 sequences. Give it ALBERT's `--vocabulary`.
 
+`--scan` trains in compiled loops, for a GPU that waits between the steps of
+models as small as these: a hundred steps are one `jax.lax.scan`, and the
+students of a seed learn side by side from one pass of their teacher. All
+batches of a seed are in memory then. The models are the same.
+
 `--output_dir` gets student.keras (the student of the lowest validation loss,
 plain Keras), its teacher.keras and the vocabulary, report.json, report.md and
 report.png, the same of the fine-tuning, launch.json, pictures of the trainings
@@ -58,6 +63,8 @@ def main(argv):
         check_vocabulary_flags(settings, given)
         check_output_path(settings)
         choose_backend(settings)
+        if settings.scan:
+            check_scan()
         from seed_record import load_seed
         from text_study import load_vocabulary, rehearse
 
@@ -82,6 +89,19 @@ def main(argv):
     tokenizer.save(output_dir / "vocabulary")
     run(settings, corpus, tokenizer, output_dir, records)
     print(f"{output_dir}: done in {time.time() - start:.0f} s")
+
+
+def check_scan():
+    """Refuse compiled loops where there are none."""
+    import keras
+    from devices import strategy
+
+    backend, devices = keras.backend.backend(), strategy().num_devices
+    if backend != "jax" or devices > 1:
+        raise ValueError(
+            "Compiled loops run on JAX and one device; `--strategy=none` is "
+            f"one. Received: `--scan` on {backend} with {devices} devices."
+        )
 
 
 def check_vocabulary_flags(settings, given):
@@ -131,11 +151,16 @@ def run(settings, corpus, tokenizer, output_dir, records):
     from run_seeds import copy_best_models, run_seeds
     from text_study import TextStudy
 
+    study = TextStudy
+    if settings.scan:
+        import scanned_text_study
+
+        study = scanned_text_study.ScannedTextStudy
     run_seeds(
         settings,
         output_dir,
         records,
-        lambda seed, *options: TextStudy(
+        lambda seed, *options: study(
             settings, corpus, tokenizer, seed, *options
         ),
     )

@@ -12,7 +12,7 @@ import keras
 from ones_keras.write_aside import write_aside
 
 # What a seed's results do not go by.
-_DECIDES_NOTHING = ("seeds", "backup_minutes", "max_unreadable")
+_DECIDES_NOTHING = ("seeds", "backup_minutes", "max_unreadable", "scan")
 
 
 def identity(settings, without=()):

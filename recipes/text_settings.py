@@ -34,6 +34,8 @@ HELP = {
     "svd_ratio": "Share of the singular values that svd keeps, lambda.",
     "calibration_batches": "Training batches, without labels, that methods "
     "which look at data are given.",
+    "scan": "Train in compiled loops of steps, the students of a seed side by "
+    "side; on JAX and one device.",
     "fine_tune_steps": "Training steps, without a teacher, on the task which "
     "package a docstring comes from; 0 leaves it out.",
     "fine_tune_batch_size": "Docstrings a step of these.",
@@ -77,6 +79,7 @@ class TextSettings(TrainingSettings):
     teacher_cache: int = 0
     teacher_cache_top_k: int = 0
     calibration_batches: int = 32
+    scan: bool = False
     fine_tune_steps: int = 200
     fine_tune_batch_size: int = 32
     fine_tune_learning_rate: float = 3e-3
@@ -87,6 +90,8 @@ class TextSettings(TrainingSettings):
         check_students(self)
         if self.corpus not in CORPORA:
             refuse("corpus", self.corpus, f"one of {CORPORA}")
+        if self.scan and self.teacher_cache:
+            refuse("teacher_cache", self.teacher_cache, "0 with --scan")
         if self.tokenizer not in ("sentencepiece", "wordpiece"):
             refuse("tokenizer", self.tokenizer, "sentencepiece or wordpiece")
         for name in (

@@ -9,13 +9,6 @@ from absl import app, flags
 
 from tests.recipe_flags import forget_recipe_flags
 
-# For tools that work on what recipes train.
-from tests.recipes.conftest import (  # noqa: F401
-    import_recipe,
-    recipes_on_path,
-    run_recipe,
-)
-
 FOLDER = pathlib.Path(__file__).parents[2] / "tools"
 
 

@@ -17,20 +17,21 @@ class ScannedTextStudy(TextStudy):
     """As `TextStudy`, with a loop a stretch and all students in one."""
 
     def train_all(self):
-        settings = self.settings
         keras.utils.set_random_seed(self.seed)
         self.train_teacher()
-        students = {}
+        self._train_students()
+        # All but the dense model is there now.
+        self.runs.clear()
+        return super().train_all()
+
+    def _train_students(self):
+        settings, students = self.settings, {}
         for name in settings.methods:
             student, _ = self.gather(name, settings.rows[name])
             if self.kept.restore(name, student) is None:
                 students[name] = student
-        if students:
-            self._train_students(students)
-        self.dense("dense", settings.teacher_steps)
-
-    def _train_students(self, students):
-        settings = self.settings
+        if not students:
+            return
         trained = list(students.values())
         if settings.alpha < 1:
             trained = [self.distiller(s, settings.alpha) for s in trained]

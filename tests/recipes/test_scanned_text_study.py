@@ -1,4 +1,4 @@
-"""Compiled loops against `fit`, and the tool as a user runs it."""
+"""Compiled loops against `fit`, and the recipe that trains in them."""
 
 import json
 import types
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import ones_keras
-from tests.tools.conftest import FOLDER
 
 STEPS, EVALUATIONS, RATE = 6, 2, 1e-2
 BATCH, LENGTH, MASKED, WORDS = 4, 12, 2, 30
@@ -27,11 +26,10 @@ class Batches(keras.utils.PyDataset):
 
 
 @pytest.fixture
-def on_path(recipes_on_path, monkeypatch):
-    """The modules of the tool can be imported."""
+def on_path(recipes_on_path):
+    """The modules of the recipe can be imported."""
     if keras.backend.backend() != "jax":
         pytest.skip("compiled loops are JAX's")
-    monkeypatch.syspath_prepend(str(FOLDER))
 
 
 @pytest.fixture
@@ -213,13 +211,13 @@ def test_loss_that_is_not_finite_stops_it(settings, teacher, rng, tmp_path):
         )
 
 
-def test_recipe_finds_what_the_tool_has_trained(
-    on_path, import_recipe, run_recipe, tmp_path
-):
+def test_whole_comparison(on_path, import_recipe, run_recipe, tmp_path):
     book = tmp_path / "book.txt"
     texts = ones_keras.data.load_package_task(("keras",))[0][0][:200]
     book.write_text("\n\n".join(texts), encoding="utf-8")
-    command = (
+    printed = run_recipe(
+        import_recipe("albert_ones"),
+        "--scan",
         "--corpus=text",
         f"--data_dir={book}",
         "--vocabulary_size=150",
@@ -233,41 +231,41 @@ def test_recipe_finds_what_the_tool_has_trained(
         "--fine_tune_steps=0",
         f"--output_dir={tmp_path / 'study'}",
     )
-    run_recipe(import_recipe("scan_text_study"), *command)
+    assert "average, top_k: 2 steps" in printed
+    assert "dense: 4 steps" in printed
+    assert "top_k: trained before" in printed
     log = tmp_path / "study/seed_0/logs/top_k.csv"
     assert log.read_text().count("\n") == 3
-    # Nothing is left that another training could go on from.
-    assert not list(tmp_path.rglob("scan_*"))
-    printed = run_recipe(import_recipe("albert_ones"), *command)
-    for row in ("teacher", "dense", "average", "top_k"):
-        assert f"{row}: trained before" in printed
     report = json.loads((tmp_path / "study/report.json").read_text())
-    assert [row["method"] for row in report["results"]] == [
-        *("teacher", "dense", "average", "top_k")
-    ]
+    results = {row["method"]: row for row in report["results"]}
+    assert list(results) == ["teacher", "dense", "average", "top_k"]
+    for name in ("average", "top_k"):
+        assert results[name]["score"] != results[name]["score_before"]
 
 
-def test_what_it_cannot_do_is_refused(
-    on_path, import_recipe, run_recipe, monkeypatch, tmp_path
+@pytest.mark.parametrize("found", ["another backend", "two devices"])
+def test_where_there_are_no_loops_is_refused(
+    recipes_on_path, import_recipe, run_recipe, monkeypatch, tmp_path, found
 ):
-    tool = import_recipe("scan_text_study")
-    run = f"--output_dir={tmp_path / 'study'}"
-    with pytest.raises(SystemExit, match="teacher_cache=300"):
-        run_recipe(tool, run, "--teacher_cache=300")
-    several = types.SimpleNamespace(num_devices=2, name="data_parallel")
-    monkeypatch.setattr(tool, "strategy", lambda: several)
-    with pytest.raises(SystemExit, match="2 devices"):
-        run_recipe(tool, run)
-    assert not (tmp_path / "study").exists()
+    import devices
 
-
-def test_other_backends_are_refused(
-    recipes_on_path, monkeypatch, import_recipe, run_recipe, tmp_path
-):
-    if keras.backend.backend() == "jax":
+    recipe = import_recipe("albert_ones")
+    if found == "another backend" and keras.backend.backend() == "jax":
         pytest.skip("the one that is not")
-    monkeypatch.syspath_prepend(str(FOLDER))
-    tool = import_recipe("scan_text_study")
-    with pytest.raises(SystemExit, match="JAX's"):
-        run_recipe(tool, f"--output_dir={tmp_path / 'study'}")
+    if found == "two devices":
+        several = types.SimpleNamespace(num_devices=2)
+        monkeypatch.setattr(devices, "strategy", lambda: several)
+    with pytest.raises(SystemExit, match="JAX and one device"):
+        run_recipe(recipe, "--scan", f"--output_dir={tmp_path / 'study'}")
     assert not (tmp_path / "study").exists()
+
+
+def test_cache_beside_loops_is_refused(import_recipe, run_recipe, tmp_path):
+    recipe = import_recipe("albert_ones")
+    with pytest.raises(SystemExit, match="teacher_cache=300"):
+        run_recipe(
+            recipe,
+            "--scan",
+            "--teacher_cache=300",
+            f"--output_dir={tmp_path / 'study'}",
+        )

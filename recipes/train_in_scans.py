@@ -37,7 +37,7 @@ def train_in_scans(models, steps, validation, evaluations, backup, minutes):
         ValueError: If the backup cannot be read.
     """
     first, together = models[0], len(models) > 1
-    # Beside the loop, as `Distiller`s of one teacher have it once.
+    # An argument, as in `Distiller.fit`, and one of all models.
     teacher = getattr(first, "teacher_signal", None)
     teacher = teacher and teacher.state
 
