@@ -22,7 +22,8 @@ LAMB, 125000 steps of 4096 sequences. Give it ALBERT's `--vocabulary`.
 `--scan` trains in compiled loops, for a GPU that waits between the steps of
 models as small as these: a hundred steps are one `jax.lax.scan`, and the
 students of a seed learn side by side from one pass of their teacher. All
-batches of a seed are in memory then. The models are the same.
+batches of a seed are in memory then, and logs have a row a validation only.
+The models are the same.
 
 `--output_dir` gets student.keras (the student of the lowest validation loss,
 plain Keras), its teacher.keras and the vocabulary, report.json, report.md and
@@ -32,7 +33,7 @@ all its models and logs: logs/*.csv and, with `--tensorboard`, TensorBoard's;
 `--log_every=1` prints a line a step. Killed at any moment, the same command
 line goes on where it was: models that are there are not trained again, and the
 one in training is backed up every five minutes (`--backup_minutes`) and at
-SIGTERM.
+SIGTERM, with `--scan` at the end of a loop.
 """
 
 import sys
@@ -96,6 +97,12 @@ def check_scan():
     import keras
     from devices import strategy
 
+    for name in ("log_every", "tensorboard"):
+        if FLAGS[name].value:
+            raise ValueError(
+                "Compiled loops have a log a validation, and none of steps. "
+                f"Received: `--scan` with `--{name}={FLAGS[name].value}`."
+            )
     backend, devices = keras.backend.backend(), strategy().num_devices
     if backend != "jax" or devices > 1:
         raise ValueError(

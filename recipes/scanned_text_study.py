@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from kept_models import row_name
 from optimization import forget_optimizer
+from scan_backup import ScanBackup
 from text_study import TextStudy
 from text_training import compile_masked_lm
 from train_in_scans import train_in_scans
@@ -25,13 +26,17 @@ class ScannedTextStudy(TextStudy):
         return super().train_all()
 
     def _train_students(self):
-        settings, students = self.settings, {}
+        settings = self.settings
+        students, missing = {}, []
         for name in settings.methods:
-            student, _ = self.gather(name, settings.rows[name])
-            if self.kept.restore(name, student) is None:
-                students[name] = student
-        if not students:
+            students[name], _ = self.gather(name, settings.rows[name])
+            if self.kept.restore(name, students[name]) is None:
+                missing.append(name)
+        if not missing:
             return
+        # A backup is of all that were trained then, kept since or not.
+        if not self._backup(students).exists():
+            students = {name: students[name] for name in missing}
         trained = list(students.values())
         if settings.alpha < 1:
             trained = [self.distiller(s, settings.alpha) for s in trained]
@@ -45,8 +50,8 @@ class ScannedTextStudy(TextStudy):
             list(students),
             settings.student_steps,
             settings.student_learning_rate,
+            progress,
         )
-        progress(settings.student_steps, min(found))
         for (name, student), best in zip(students.items(), found, strict=True):
             self.kept.keep(name, student, best)
         self._backup(students).unlink(missing_ok=True)
@@ -56,11 +61,12 @@ class ScannedTextStudy(TextStudy):
         self._backup([name]).unlink(missing_ok=True)
 
     def fit(self, model, *, steps, learning_rate, progress, log, **_):
-        (best,) = self._scan([model], [log.path.stem], steps, learning_rate)
-        progress(steps, best)
+        (best,) = self._scan(
+            [model], [log.path.stem], steps, learning_rate, progress
+        )
         return best
 
-    def _scan(self, models, names, steps, learning_rate):
+    def _scan(self, models, names, steps, learning_rate, progress):
         """Train models side by side: the lowest validation loss of each."""
         self.kept.begin()
         for model in models:
@@ -70,8 +76,8 @@ class ScannedTextStudy(TextStudy):
             keras.tree.map_structure(lambda a: a[:steps], self._steps),
             self._validation,
             self.settings.evaluations,
-            self._backup(names),
-            self.settings.backup_minutes,
+            ScanBackup(self._backup(names), self.settings.backup_minutes),
+            progress,
         )
         for model, name, rows in zip(models, names, logs, strict=True):
             forget_optimizer(model)

@@ -1,21 +1,16 @@
 """Training of models of one shape, side by side, in compiled loops on JAX."""
 
-import json
-import time
-import zipfile
-
 import jax
 import numpy as np
 from jax import numpy as jnp
 
 from ones_keras.training import TrainingStopped
-from ones_keras.write_aside import write_aside
 
-# Steps of a loop. Between two of them there may be a backup.
+# Steps of a loop. After it there may be a backup.
 _LOOP = 100
 
 
-def train_in_scans(models, steps, validation, evaluations, backup, minutes):
+def train_in_scans(models, steps, validation, evaluations, backup, progress):
     """Train masked language models, and give each its best weights.
 
     Args:
@@ -25,16 +20,18 @@ def train_in_scans(models, steps, validation, evaluations, backup, minutes):
             all steps, one behind the other along the first axis.
         validation: list of such batches. What each stretch ends with.
         evaluations: int. Equal stretches.
-        backup: path. File that a training which was interrupted goes on from.
-        minutes: float. Between two of its backups.
+        backup: `ScanBackup`. What a training that was interrupted goes on
+            from.
+        progress: callable, given the steps done and, after a stretch, the
+            lowest loss.
 
     Returns:
         The lowest validation loss of each model, in nats a masked token, and
         for each the rows of its log.
 
     Raises:
-        TrainingStopped: If a loss is not finite.
-        ValueError: If the backup cannot be read.
+        TrainingStopped: If a loss is not finite, if the backup cannot be
+            read, and after SIGTERM.
     """
     first, together = models[0], len(models) > 1
     # An argument, as in `Distiller.fit`, and one of all models.
@@ -72,38 +69,57 @@ def train_in_scans(models, steps, validation, evaluations, backup, minutes):
     unused = state[3]
     weights = [state[:2] for state in states]
     best, rows = [np.inf] * len(models), [[] for _ in models]
-    done, written = 0, time.time()
-    if backup.exists():
-        (state, weights), (done, best, rows) = _read(backup, (state, weights))
+    done = 0
     ends = [n * total // evaluations for n in range(1, evaluations + 1)]
-    for end in ends[len(rows[0]) :]:
-        while done < end:
-            upto = min(done + _LOOP, end)
-            part = jax.tree.map(lambda a, s=slice(done, upto): a[s], steps)
-            # Awaited, so that a backup is of what is done, not of a promise.
-            state, logs = jax.block_until_ready(stretch(teacher, state, part))
-            done = upto
-            if done < end and time.time() - written > 60 * minutes:
-                _write(backup, (state, weights), (done, best, rows))
-                written = time.time()
-        nats, count = np.sum([loss(state, batch) for batch in validation], 0)
-        losses = np.atleast_1d(nats / count)
-        if not np.isfinite(losses).all():
-            raise TrainingStopped(
-                f"A validation loss is not finite after {end} steps: {losses}."
+    with backup:
+        found = backup.read((state, weights))
+        if found:
+            (state, weights), (done, best, rows) = found
+        if done == total:
+            progress(done, min(best))
+        for end in ends[len(rows[0]) :]:
+            while done < end:
+                upto = min(done + _LOOP, end)
+                part = jax.tree.map(lambda a, s=slice(done, upto): a[s], steps)
+                state, logs = stretch(teacher, state, part)
+                # Awaited, so that a backup is of what is done.
+                jax.block_until_ready(state)
+                done = upto
+                progress(done)
+                # With the last loop of a stretch its validation belongs
+                # together.
+                if done < end:
+                    backup.offer((state, weights), (done, best, rows))
+            nats, count = np.sum(
+                [loss(state, batch) for batch in validation], 0
             )
-        for index, found in enumerate(losses):
-            own = index if together else ...
-            log = {name: float(value[own]) for name, value in logs.items()}
-            log = {"step": end, **log, "val_masked_lm_nats": float(found)}
-            rows[index].append(log)
-            if found < best[index]:
-                best[index] = float(found)
-                weights[index] = jax.tree.map(
-                    lambda value, own=own: value[own], state[:2]
+            losses = np.atleast_1d(nats / count)
+            if not np.isfinite(losses).all():
+                raise TrainingStopped(
+                    f"A validation loss is not finite after {end} steps: "
+                    f"{losses}."
                 )
-        # The means of metrics are those of a stretch.
-        state = *state[:3], unused
+            first.optimizer.iterations.assign(end)
+            rate = float(first.optimizer.learning_rate)
+            for index, lowest in enumerate(losses):
+                own = index if together else ...
+                rows[index].append(
+                    {
+                        "step": end,
+                        "learning_rate": rate,
+                        **{name: float(v[own]) for name, v in logs.items()},
+                        "val_masked_lm_nats": float(lowest),
+                    }
+                )
+                if lowest < best[index]:
+                    best[index] = float(lowest)
+                    weights[index] = jax.tree.map(
+                        lambda value, own=own: value[own], state[:2]
+                    )
+            # The means of metrics are those of a stretch.
+            state = *state[:3], unused
+            backup.offer((state, weights), (done, best, rows))
+            progress(done, min(best))
     for model, (trainable, other) in zip(models, weights, strict=True):
         for variables, values in (
             (model.trainable_variables, trainable),
@@ -136,23 +152,3 @@ def _states(models, batch):
             )
         )
     return states
-
-
-def _write(path, values, notes):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with write_aside(path) as aside, aside.open("wb") as file:
-        np.savez(file, *jax.tree.leaves(values), notes=json.dumps(notes))
-
-
-def _read(path, like):
-    try:
-        with np.load(path) as file:
-            notes = json.loads(str(file["notes"]))
-            leaves = [file[name] for name in file.files if name != "notes"]
-        values = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"The backup cannot be read ({error!r}); remove it to train from "
-            f"the beginning. Received: {path}."
-        ) from error
-    return values, notes

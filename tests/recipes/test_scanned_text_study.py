@@ -1,6 +1,7 @@
 """Compiled loops against `fit`, and the recipe that trains in them."""
 
 import json
+import signal
 import types
 
 import keras
@@ -103,7 +104,16 @@ def train_by_fit(model, settings, batches, validation):
     return best.best
 
 
-def train_in_loops(models, settings, batches, validation, backup, minutes=9):
+def train_in_loops(
+    models,
+    settings,
+    batches,
+    validation,
+    backup,
+    minutes=9,
+    progress=lambda done, lowest=None: None,
+):
+    from scan_backup import ScanBackup
     from text_training import compile_masked_lm
     from train_in_scans import train_in_scans
 
@@ -111,7 +121,12 @@ def train_in_loops(models, settings, batches, validation, backup, minutes=9):
         compile_masked_lm(model, settings, STEPS, RATE)
     steps = keras.tree.map_structure(lambda *a: np.stack(a), *batches)
     return train_in_scans(
-        models, steps, validation, EVALUATIONS, backup, minutes
+        models,
+        steps,
+        validation,
+        EVALUATIONS,
+        ScanBackup(backup, minutes),
+        progress,
     )
 
 
@@ -131,6 +146,9 @@ def test_teacher_as_by_fit(settings, teacher, rng, tmp_path):
     )
     assert found == pytest.approx(lowest, rel=1e-5)
     assert [row["step"] for row in rows] == [3, 6]
+    # Of the step that would follow.
+    assert 0 < rows[0]["learning_rate"] < RATE
+    assert rows[1]["learning_rate"] == pytest.approx(0)
     assert_same_weights(teacher, expected)
 
 
@@ -158,32 +176,51 @@ def test_students_side_by_side_as_each_by_fit(settings, teacher, rng, tmp_path):
         assert_same_weights(model.student, other.student)
 
 
+@pytest.mark.parametrize("loop", [1, 100])
+@pytest.mark.parametrize("how", ["killed", "SIGTERM"])
 def test_goes_on_where_it_was_interrupted(
-    settings, teacher, rng, tmp_path, monkeypatch
+    settings, teacher, rng, tmp_path, monkeypatch, loop, how
 ):
+    import scan_backup
     import train_in_scans
 
     batches, validation = make_batches(rng, STEPS), make_batches(rng, 2)
     expected, models = students_of(teacher), students_of(teacher)
-    lowest, rows = train_in_loops(
-        expected, settings, batches, validation, tmp_path / "other"
-    )
-    monkeypatch.setattr(train_in_scans, "_LOOP", 1)
-    write, written = train_in_scans._write, []
+    data = settings, batches, validation
+    lowest, rows = train_in_loops(expected, *data, tmp_path / "other")
+    monkeypatch.setattr(train_in_scans, "_LOOP", loop)
+    after = 4 if loop == 1 else 3
+    backup, write = tmp_path / "backup", scan_backup.ScanBackup._write
+    done = []
 
-    def interrupted(path, values, notes):
-        write(path, values, notes)
-        written.append(notes[0])
-        if notes[0] == 4:
+    def killed(self):
+        write(self)
+        if self._latest[1][0] == after:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_in_scans, "_write", interrupted)
-    run = settings, batches, validation, tmp_path / "backup", 0
-    with pytest.raises(KeyboardInterrupt):
-        train_in_loops(models, *run)
+    def terminated(step, lowest=None):
+        if step == after and lowest is None:
+            signal.raise_signal(signal.SIGTERM)
+
+    if how == "killed":
+        with monkeypatch.context() as patch:
+            patch.setattr(scan_backup.ScanBackup, "_write", killed)
+            with pytest.raises(KeyboardInterrupt):
+                train_in_loops(models, *data, backup, minutes=0)
+    else:
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(ones_keras.training.TrainingStopped, match="goes"):
+            train_in_loops(models, *data, backup, progress=terminated)
+        assert signal.getsignal(signal.SIGTERM) == before
     again = students_of(teacher)
-    found, rows_again = train_in_loops(again, *run)
-    assert written == [1, 2, 4, 5]
+    found, rows_again = train_in_loops(
+        again,
+        *data,
+        backup,
+        progress=lambda step, lowest=None: done.append((step, lowest)),
+    )
+    assert done[0][0] == (5 if loop == 1 else 6)
+    assert done[-1] == (STEPS, min(found))
     np.testing.assert_allclose(found, lowest, rtol=1e-5)
     assert [row["step"] for row in rows_again[0]] == [3, 6]
     assert rows_again[2][0]["val_masked_lm_nats"] == pytest.approx(
@@ -197,7 +234,8 @@ def test_damaged_backup_is_named(settings, teacher, rng, tmp_path):
     backup = tmp_path / "backup.npz"
     backup.write_bytes(b"PK half a file")
     batches = make_batches(rng, STEPS)
-    with pytest.raises(ValueError, match=r"Received: .*backup\.npz"):
+    stopped = ones_keras.training.TrainingStopped
+    with pytest.raises(stopped, match=r"backup\.npz cannot be read"):
         train_in_loops([teacher], settings, batches, batches[:1], backup)
 
 
@@ -211,36 +249,71 @@ def test_loss_that_is_not_finite_stops_it(settings, teacher, rng, tmp_path):
         )
 
 
-def test_whole_comparison(on_path, import_recipe, run_recipe, tmp_path):
+@pytest.fixture
+def study(on_path, import_recipe, run_recipe, tmp_path):
+    """A callable that runs the recipe: what it printed, and its folder."""
     book = tmp_path / "book.txt"
     texts = ones_keras.data.load_package_task(("keras",))[0][0][:200]
     book.write_text("\n\n".join(texts), encoding="utf-8")
-    printed = run_recipe(
-        import_recipe("albert_ones"),
-        "--scan",
-        "--corpus=text",
-        f"--data_dir={book}",
-        "--vocabulary_size=150",
-        "--sequence_length=24",
-        "--num_layers=1",
-        "--teacher_steps=4",
-        "--student_steps=2",
-        "--evaluations=2",
-        "--batch_size=8",
-        "--methods=average,top_k",
-        "--fine_tune_steps=0",
-        f"--output_dir={tmp_path / 'study'}",
-    )
+
+    def run(name):
+        folder = tmp_path / name
+        printed = run_recipe(
+            import_recipe("albert_ones"),
+            "--scan",
+            "--corpus=text",
+            f"--data_dir={book}",
+            "--vocabulary_size=150",
+            "--sequence_length=24",
+            "--num_layers=1",
+            "--teacher_steps=4",
+            "--student_steps=2",
+            "--evaluations=2",
+            "--batch_size=8",
+            "--methods=average,top_k",
+            "--fine_tune_steps=0",
+            "--backup_minutes=0",
+            f"--output_dir={folder}",
+        )
+        return printed, folder
+
+    return run
+
+
+def test_whole_comparison(study, monkeypatch):
+    from kept_models import KeptModels
+
+    printed, folder = study("study")
     assert "average, top_k: 2 steps" in printed
     assert "dense: 4 steps" in printed
     assert "top_k: trained before" in printed
-    log = tmp_path / "study/seed_0/logs/top_k.csv"
-    assert log.read_text().count("\n") == 3
-    report = json.loads((tmp_path / "study/report.json").read_text())
+    log = (folder / "seed_0/logs/top_k.csv").read_text()
+    assert log.count("\n") == 3
+    report = json.loads((folder / "report.json").read_text())
     results = {row["method"]: row for row in report["results"]}
     assert list(results) == ["teacher", "dense", "average", "top_k"]
     for name in ("average", "top_k"):
         assert results[name]["score"] != results[name]["score_before"]
+
+    # Killed after the first student was kept, and before the second.
+    keep = KeptModels.keep
+
+    def killed(self, name, *args):
+        if name == "top_k":
+            raise KeyboardInterrupt
+        keep(self, name, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeptModels, "keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            study("killed")
+    printed, folder = study("killed")
+    assert "teacher: trained before" in printed
+    assert "average, top_k: 2 steps" in printed
+    assert (folder / "seed_0/logs/top_k.csv").read_text() == log
+    again = json.loads((folder / "report.json").read_text())
+    scores = [[row["score"] for row in r["results"]] for r in (report, again)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-5)
 
 
 @pytest.mark.parametrize("found", ["another backend", "two devices"])
@@ -258,6 +331,19 @@ def test_where_there_are_no_loops_is_refused(
     with pytest.raises(SystemExit, match="JAX and one device"):
         run_recipe(recipe, "--scan", f"--output_dir={tmp_path / 'study'}")
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("flag", ["--log_every=10", "--tensorboard"])
+def test_logs_of_steps_are_refused(import_recipe, run_recipe, tmp_path, flag):
+    folder = tmp_path / "study"
+    with pytest.raises(SystemExit, match=flag.split("=")[0]):
+        run_recipe(
+            import_recipe("albert_ones"),
+            "--scan",
+            flag,
+            f"--output_dir={folder}",
+        )
+    assert not folder.exists()
 
 
 def test_cache_beside_loops_is_refused(import_recipe, run_recipe, tmp_path):
