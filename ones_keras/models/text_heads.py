@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from ones_keras.layers import MoEFeedForward
+from ones_keras.models.checked_length import CheckedLength
 from ones_keras.portable_saving import PortableModel
 from ones_keras.validation import check_positive_int
 
@@ -46,7 +47,7 @@ def add_text_classifier(model, num_classes, dropout=0.0):
             sequence.shape[-1], activation="tanh", name="pooled_output"
         )(ops.take(sequence, 0, axis=1))
     logits = classifier_logits(pooled, num_classes, dropout)
-    return _model(inputs, logits, f"{model.name}_classifier")
+    return _TextModel(inputs, logits, name=f"{model.name}_classifier")
 
 
 def add_span_extractor(model, dropout=0.0):
@@ -76,7 +77,7 @@ def add_span_extractor(model, dropout=0.0):
     """
     inputs, sequence, _ = _features(model)
     logits = span_logits(sequence, inputs["padding_mask"], dropout)
-    return _model(inputs, logits, f"{model.name}_span_extractor")
+    return _TextModel(inputs, logits, name=f"{model.name}_span_extractor")
 
 
 def classifier_logits(pooled, num_classes, dropout, dtype=None):
@@ -142,8 +143,21 @@ def _features(model):
     )
 
 
-def _model(inputs, outputs, name):
-    model = keras.Model(inputs, outputs, name=name)
-    if any(isinstance(layer, MoEFeedForward) for layer in model.layers):
-        return model
-    return PortableModel(inputs, outputs, name=name)
+@keras.saving.register_keras_serializable(package="ones_keras")
+class _TextModel(CheckedLength, PortableModel):
+    """A trained text model with a new head."""
+
+    @property
+    def is_sparse(self):
+        return any(isinstance(layer, MoEFeedForward) for layer in self.layers)
+
+    @property
+    def max_sequence_length(self):
+        """Positions that there are embeddings of, `None` if it is not known.
+
+        KerasHub's own layers refuse longer sequences by themselves.
+        """
+        for layer in self.layers:
+            if layer.name == "position_embedding":
+                return getattr(layer, "input_dim", None)
+        return None

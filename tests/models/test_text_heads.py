@@ -75,6 +75,22 @@ def test_fine_tuned_file_round_trip(trained, tmp_path, rng):
     assert add_span_extractor(tuned)(inputs).shape == (3, 2, 10)
 
 
+@pytest.mark.parametrize("add", [add_span_extractor, add_text_classifier])
+def test_sequences_longer_than_the_model_are_refused(
+    trained, add, tmp_path, rng
+):
+    _, loaded = trained
+    found = add(loaded, *[2][: add is add_text_classifier])
+    inputs = albert_inputs(rng, length=SMALL["max_sequence_length"] + 1)
+    with pytest.raises(ValueError, match=r"16 positions.*\(3, 17\)"):
+        found(inputs)
+    if found.is_sparse:
+        found.save(tmp_path / "found.keras")
+        again = keras.models.load_model(tmp_path / "found.keras")
+        with pytest.raises(ValueError, match="16 positions"):
+            again.predict_on_batch(inputs)
+
+
 def test_keras_hub_models(rng):
     hub = keras_hub.models.AlbertBackbone(**SMALL)
     classifier = add_text_classifier(keras_hub.models.AlbertMaskedLM(hub), 4)

@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from ones_keras.models.albert.albert_presets import ALBERT_PRESETS
-from ones_keras.models.albert.checked_length import CheckedLength
+from ones_keras.models.checked_length import CheckedLength
 from ones_keras.models.encoder import Encoder
 from ones_keras.models.sparse_backbone import SparseBackbone
 from ones_keras.validation import check_positive_int

@@ -6,7 +6,7 @@ from ones_keras.models.albert.albert_backbone import (
     AlbertBackbone,
     albert_initializer,
 )
-from ones_keras.models.albert.checked_length import CheckedLength
+from ones_keras.models.checked_length import CheckedLength
 from ones_keras.models.sparse_task import SparseTask, head_policy
 
 

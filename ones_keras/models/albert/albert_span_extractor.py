@@ -2,7 +2,7 @@ import keras
 from keras_hub.models import Task
 
 from ones_keras.models.albert.albert_backbone import AlbertBackbone
-from ones_keras.models.albert.checked_length import CheckedLength
+from ones_keras.models.checked_length import CheckedLength
 from ones_keras.models.sparse_task import SparseTask, head_policy
 from ones_keras.models.text_heads import span_logits
 

@@ -2,7 +2,7 @@ import keras
 from keras_hub.models import TextClassifier
 
 from ones_keras.models.albert.albert_backbone import AlbertBackbone
-from ones_keras.models.albert.checked_length import CheckedLength
+from ones_keras.models.checked_length import CheckedLength
 from ones_keras.models.sparse_task import SparseTask, head_policy
 from ones_keras.models.text_heads import classifier_logits
 from ones_keras.validation import check_positive_int

@@ -10,7 +10,7 @@ class CheckedLength:
             length = inputs["token_ids"].shape[1]
             backbone = getattr(self, "backbone", self)
             longest = backbone.max_sequence_length
-            if length is not None and length > longest:
+            if length and longest and length > longest:
                 raise ValueError(
                     f"The model has embeddings of {longest} positions. "
                     f"Received: `token_ids` of shape "
