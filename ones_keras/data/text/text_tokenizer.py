@@ -11,6 +11,12 @@ import tensorflow_text as tf_text
 from ones_keras.data.text.fold import DOUBLE_QUOTES, fold_tensor
 from ones_keras.write_aside import write_aside
 
+_SPECIAL = (
+    *("<pad>", "<unk>", "<s>", "</s>"),
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+)
+# Places that BERT's vocabularies keep free.
+_UNUSED = re.compile(r"\[unused\d+\]")
 # Of SentencePiece: no "▁", and English letters, if need be with a mark.
 _WORD_GOES_ON = re.compile(r"(?=.*[A-Za-z])[!-/:-~]+")
 _WORD_CONTINUED = "##"  # of WordPiece
@@ -148,6 +154,5 @@ def _hub_tokenizer(content):
 
 
 def _is_special(token):
-    return token in ("<pad>", "<unk>", "<s>", "</s>") or (
-        token.startswith("[") and token.endswith("]") and len(token) > 2
-    )
+    # Not all in brackets: a vocabulary may have learned "[0]".
+    return token in _SPECIAL or bool(_UNUSED.fullmatch(token))

@@ -67,6 +67,16 @@ def test_bert_vocabulary(shared_data):
     np.testing.assert_array_equal(tokenizer.starts_word[ids], starts)
 
 
+def test_pieces_in_brackets_are_text():
+    documents = [f"element[0] of line[{i}] and table[0]" for i in range(99)]
+    tokenizer = train_tokenizer(documents, 41)
+    ids = range(tokenizer.vocabulary_size)
+    pieces = np.array([tokenizer.tokenizer.id_to_token(i) for i in ids])
+    assert "[0]" in pieces
+    special = {"<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"}
+    assert set(pieces[~tokenizer.is_text]) == special
+
+
 def test_special_tokens_in_a_text_stay_text(tokenizer):
     ids = tokenizer(["the [MASK] sat [SEP]"])[0].numpy()
     assert tokenizer.mask_id not in ids
