@@ -122,7 +122,7 @@ def _read_package(package):
 def _folder(package):
     try:
         spec = importlib.util.find_spec(package)
-    except ValueError:
+    except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(

@@ -9,9 +9,10 @@ from ones_keras.data.text.glue import LabelledTexts
 def load_package_task(packages=PACKAGES):
     """Docstrings, and which package each comes from.
 
-    The splits are by module, and the same as those of the corpus `"builtin"`,
-    so that a model that was trained on that corpus has not seen the test
-    split's docstrings.
+    The splits are by module, and of all its packages the same as those of the
+    corpus `"builtin"`, so that a model that was trained on that corpus has not
+    seen the test split's docstrings. Of some of its packages only, a docstring
+    may have a paragraph that the corpus has in another one's training split.
 
     Args:
         packages: tuple of strings. Installed packages. Defaults to those of

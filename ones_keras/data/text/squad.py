@@ -111,7 +111,7 @@ def _question(entry, context, check_starts):
     )
 
 
-def squad_metrics(questions, predictions, null_scores=None):
+def squad_metrics(questions, predictions, null_scores=None, version_2=None):
     """Exact match and F1 as the official scripts compute them.
 
     Args:
@@ -120,6 +120,10 @@ def squad_metrics(questions, predictions, null_scores=None):
         null_scores: dict from id to a float, or `None`. How much better no
             answer is than the predicted one; then the thresholds with the best
             results are found too. Defaults to `None`.
+        version_2: bool or `None`. Whether answers are compared as the script
+            of SQuAD 2.0 does, to which nothing but articles and punctuation is
+            no answer; `None` takes that of 1.1 where all questions have
+            answers. Defaults to `None`.
 
     Returns:
         Dict of percentages: `exact_match` and `f1`; where some questions have
@@ -129,7 +133,8 @@ def squad_metrics(questions, predictions, null_scores=None):
         `best_f1_threshold`, above which a question is left unanswered.
 
     Raises:
-        ValueError: A question without a prediction.
+        ValueError: A question without a prediction, or in 1.1 without an
+            answer.
 
     Example:
 
@@ -147,15 +152,22 @@ def squad_metrics(questions, predictions, null_scores=None):
             f"answer. Received: none for {missing[:10]}."
         )
     exact, f1 = {}, {}
-    is_version_2 = not all(question.answers for question in questions)
+    open_ones = [q.id for q in questions if not q.answers]
+    if version_2 is None:
+        version_2 = bool(open_ones)
+    if open_ones and not version_2:
+        raise ValueError(
+            "In SQuAD 1.1 every question has an answer. Received: "
+            f"`version_2=False` and none for {open_ones[:10]}."
+        )
     for question in questions:
         golds = [text for text, _ in question.answers]
-        if is_version_2:
+        if version_2:
             # Its script takes no answer for one that is empty in the end.
             golds = [text for text in golds if normalize_answer(text)] or [""]
         guess = predictions[question.id]
         exact[question.id] = max(_exact(gold, guess) for gold in golds)
-        f1[question.id] = max(_f1(gold, guess, is_version_2) for gold in golds)
+        f1[question.id] = max(_f1(gold, guess, version_2) for gold in golds)
     found = _averages(exact, f1, exact, "")
     answered = {q.id: bool(q.answers) for q in questions}
     if not all(answered.values()):
@@ -185,13 +197,13 @@ def _exact(gold, guess):
     return float(normalize_answer(gold) == normalize_answer(guess))
 
 
-def _f1(gold, guess, is_version_2):
+def _f1(gold, guess, version_2):
     gold, guess = (
         normalize_answer(gold).split(),
         normalize_answer(guess).split(),
     )
     # To the script of 1.1 nothing in common is nothing right.
-    if is_version_2 and not (gold and guess):
+    if version_2 and not (gold and guess):
         return float(gold == guess)
     common = (collections.Counter(gold) & collections.Counter(guess)).total()
     if not common:

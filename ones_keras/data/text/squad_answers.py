@@ -53,6 +53,10 @@ def squad_answers(
     Returns:
         `SquadAnswers`.
 
+    Raises:
+        ValueError: Windows of other questions, logits of another shape or not
+            finite, or an argument out of its range.
+
     References:
         - [BERT](https://arxiv.org/abs/1810.04805), sections 4.2 and 4.3
     """
@@ -63,6 +67,17 @@ def squad_answers(
         raise ValueError(
             "`logits` must be of shape (windows, 2, tokens). Received: "
             f"{logits.shape} for {windows.starts.shape} windows and tokens."
+        )
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "`logits` must be finite. Received: "
+            f"{np.sum(~np.isfinite(logits))} that are not."
+        )
+    if set(windows.question) != set(range(len(questions))):
+        raise ValueError(
+            "`windows` must be those of `questions`. Received: windows of "
+            f"{len(set(windows.question))} questions, {len(questions)} "
+            "questions."
         )
     candidates = [{} for _ in questions]
     nulls = np.full(len(questions), np.inf)

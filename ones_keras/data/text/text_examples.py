@@ -27,6 +27,10 @@ class TextExamples:
         tokenizer: `TextTokenizer`.
         sequence_length: int. Tokens, special ones included.
 
+    Raises:
+        ValueError: No texts, columns of different lengths, or a length that
+            leaves no place for text.
+
     Example:
 
     ```python
@@ -51,11 +55,20 @@ class TextExamples:
                 f"`sequence_length={self.sequence_length}`."
             )
 
+        columns = [self.first, self.second, self.labels]
+        lengths = [len(column) for column in columns if column is not None]
+        if not min(lengths) or len(set(lengths)) > 1:
+            raise ValueError(
+                "`first`, `second` if it is given, and `labels` must be as "
+                f"many as each other, and some. Received: {lengths}."
+            )
+
     def __len__(self):
         return len(self.labels)
 
     def training_batches(self, batch_size, seed, start_step=0):
         """Returns endless shuffled batches; number n is that of (seed, n)."""
+        check_positive_int("batch_size", batch_size)
         batch = self._batch_of()
 
         def shuffled(step):
@@ -69,6 +82,7 @@ class TextExamples:
 
     def batches(self, batch_size):
         """Returns the batches once, in their order."""
+        check_positive_int("batch_size", batch_size)
         indices = tf.data.Dataset.range(len(self)).batch(batch_size)
         return indices.map(
             self._batch_of(), num_parallel_calls=tf.data.AUTOTUNE

@@ -93,6 +93,8 @@ def test_prose_is_found_without_importing(package):
 def test_a_package_that_is_not_there():
     with pytest.raises(ValueError, match="'no_such_package'"):
         read_docstrings(("no_such_package",))
+    with pytest.raises(ValueError, match=r"no_such_package\.part"):
+        read_docstrings(("no_such_package.part",))
 
 
 @pytest.fixture

@@ -113,6 +113,8 @@ def test_real_sst2_and_mnli(shared_data, tmp_path):
     ("content", "message"),
     [
         ("sentence\tlabel\ngood\t1\nbad\t0\textra\n", "row 3: 3 columns"),
+        ("sentence\tlabel\nso\rgood\t2\n", r"row 2: the label .*'2'"),
+        (f"sentence\tlabel\n{'good' * 40000}\t2\n", "row 2: the label"),
         ("sentence\tlabel\ngood\t2\n", r"row 2: the label .*'2'"),
         ("sentence\tclass\ngood\t1\n", "row 2: no column 'label'"),
         ("sentence\tlabel\n", "no examples"),
@@ -150,6 +152,20 @@ def test_bad_files_are_named(tmp_path):
     broken.write_text('{"sentence": "fine", "label": 1}\n{"sentence": ')
     with pytest.raises(ValueError, match=r"row 2: .*broken\.jsonl"):
         read_glue(broken, "SST-2")
+
+
+@pytest.mark.parametrize(
+    ("task", "outputs", "message"),
+    [
+        ("SST", np.zeros((2, 2)), "`task='SST'`"),
+        ("SST-2", np.array([[0.0, 1.0], [np.nan, 0.0]]), "1 that are not"),
+        ("SST-2", np.zeros((2, 3)), r"of shape \(2, 2\).* \(2, 3\)"),
+        ("SST-2", np.zeros((3, 2)), r"of shape \(2, 2\).* \(3, 2\)"),
+    ],
+)
+def test_outputs_that_have_no_metrics_are_refused(task, outputs, message):
+    with pytest.raises(ValueError, match=message):
+        glue_metrics(task, np.array([0, 1]), outputs)
 
 
 def test_a_constant_has_no_correlation():

@@ -124,6 +124,11 @@ def test_answers_that_are_empty_in_the_end():
     assert found == {"exact_match": 100, "f1": 0}
     found = squad_metrics([asked, question("b")], {"a": "the", "b": "x"})
     assert found["exact_match"] == 0
+    # The rules may be those of 2.0 where all questions have answers.
+    found = squad_metrics([question("a", "The")], {"a": ""}, version_2=True)
+    assert found == {"exact_match": 100.0, "f1": 100.0}
+    with pytest.raises(ValueError, match=r"none for \['b'\]"):
+        squad_metrics([question("b")], {"b": ""}, version_2=False)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,17 @@ def test_logits_of_other_windows_are_refused(windows):
         squad_answers(questions, found, np.zeros((2, 2, 16)))
 
 
+def test_what_has_no_answer_is_refused(windows):
+    questions, found = windows
+    logits = np.zeros((len(found.question), 2, 16))
+    for others in (questions[:2], [*questions, questions[0]]):
+        with pytest.raises(ValueError, match=f"3 questions, {len(others)} "):
+            squad_answers(others, found, logits)
+    logits[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="1 that are not"):
+        squad_answers(questions, found, logits)
+
+
 def test_labels_of_real_questions_give_their_answers(shared_data, tmp_path):
     """From characters to tokens and back, through windows that overlap."""
     path = unpack(shared_data, tmp_path, "v2-16articles-train.json")

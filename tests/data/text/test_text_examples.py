@@ -60,6 +60,27 @@ def test_training_batches_are_epochs_in_a_seeds_order(tokenizer):
     assert np.asarray(x["token_ids"])[0, 1] == word
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "count", "message"),
+    [
+        ([], None, 0, r"\[0, 0\]"),
+        (["the", "cat"], None, 1, r"\[2, 1\]"),
+        (["the", "cat"], ["sat"], 2, r"\[2, 1, 2\]"),
+    ],
+)
+def test_columns_must_be_as_long(tokenizer, first, second, count, message):
+    with pytest.raises(ValueError, match=message):
+        TextExamples(first, second, np.zeros(count, "int32"), tokenizer, 8)
+
+
+def test_batches_are_of_something(tokenizer):
+    examples = examples_of(tokenizer, ["the", "cat"])
+    with pytest.raises(ValueError, match="`batch_size=0`"):
+        examples.batches(0)
+    with pytest.raises(ValueError, match="`batch_size=0`"):
+        examples.training_batches(0, seed=0)
+
+
 def test_there_must_be_room(tokenizer):
     with pytest.raises(ValueError, match=r"3 special .*`sequence_length=3`"):
         examples_of(tokenizer, ["a"], ["b"], length=3)
