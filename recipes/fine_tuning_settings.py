@@ -48,6 +48,11 @@ class FineTuningSettings:
         """As `make_optimizer` wants it."""
         return self.warmup_steps / self.steps
 
+    @property
+    def files(self):
+        """Paths by name: what is in them decides the results."""
+        return {"model": self.model}
+
     def check(self):
         """Raise a `ValueError` on the first setting that cannot work."""
         if not self.model:

@@ -28,6 +28,9 @@ from launch import define_flags
 from settings import refuse
 from text_fine_tuning_settings import HELP, TextFineTuningSettings
 
+# The first one that there is.
+_SUFFIXES = (".tsv", ".jsonl")
+
 
 @dataclasses.dataclass(frozen=True)
 class GlueSettings(TextFineTuningSettings):
@@ -37,6 +40,21 @@ class GlueSettings(TextFineTuningSettings):
     data_dir: str = ""
     steps: int = 5234
     warmup_steps: int = 314
+
+    @property
+    def task_files(self):
+        """Those that there are, by the name of the split."""
+        folder = pathlib.Path(self.data_dir)
+        found = {}
+        for name in ("train", "dev", "dev_matched", "dev_mismatched"):
+            for path in (folder / f"{name}{suffix}" for suffix in _SUFFIXES):
+                if path.exists():
+                    found.setdefault(name, path)
+        return found
+
+    @property
+    def files(self):
+        return {**super().files, **self.task_files}
 
     def check(self):
         super().check()
@@ -127,16 +145,13 @@ def read_splits(settings):
 
     if settings.task not in GLUE_TASKS:
         refuse("task", settings.task, f"one of {list(GLUE_TASKS)}")
-    found = {}
+    paths = settings.task_files
     evaluation = GLUE_TASKS[settings.task].evaluation
-    for name in ("train", *evaluation):
-        paths = [
-            pathlib.Path(settings.data_dir) / f"{name}{suffix}"
-            for suffix in (".tsv", ".jsonl")
-        ]
-        path = next((path for path in paths if path.exists()), None)
-        if path is not None:
-            found[name] = read_glue(path, settings.task)
+    found = {
+        name: read_glue(paths[name], settings.task)
+        for name in ("train", *evaluation)
+        if name in paths
+    }
     if "train" not in found or len(found) == 1:
         raise ValueError(
             f"The task needs a file train and one of {list(evaluation)}, "

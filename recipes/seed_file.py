@@ -17,12 +17,11 @@ _UNFINISHED, _BACKUPS = "unfinished.json", "unfinished"
 
 
 def identity(settings):
-    """The settings, and what is in the files that they name."""
+    """The settings, and what is in their files."""
     fields = results_file.identity(settings)
-    for name in ("model", "vocabulary", "train_file", "dev_file"):
-        if fields.get(name):
-            content = pathlib.Path(fields[name]).read_bytes()
-            fields[name] = f"SHA-256 {hashlib.sha256(content).hexdigest()}"
+    for name, path in settings.files.items():
+        content = pathlib.Path(path).read_bytes()
+        fields[name] = f"SHA-256 {hashlib.sha256(content).hexdigest()}"
     return fields
 
 

@@ -48,6 +48,14 @@ class SquadSettings(TextFineTuningSettings):
     max_answer_length: int = 30
     null_threshold: float = 0.0
 
+    @property
+    def files(self):
+        return {
+            **super().files,
+            "train_file": self.train_file,
+            "dev_file": self.dev_file,
+        }
+
     def check(self):
         super().check()
         for name in ("train_file", "dev_file"):
@@ -58,6 +66,8 @@ class SquadSettings(TextFineTuningSettings):
                 refuse(name, getattr(self, name), "at least 1")
         if not math.isfinite(self.null_threshold):
             refuse("null_threshold", self.null_threshold, "a number")
+        if self.null_threshold and not self.version_2:
+            refuse("null_threshold", self.null_threshold, "for --version_2")
 
 
 CONFIGS = {
@@ -170,14 +180,18 @@ def answer(settings, questions, windows, logits, output_dir, seed):
             threshold,
         )
 
-    threshold = settings.null_threshold if settings.version_2 else None
+    version_2 = settings.version_2
+    threshold = settings.null_threshold if version_2 else None
     given = answers(threshold)
-    found = squad_metrics(questions, given.predictions)
+    found = squad_metrics(questions, given.predictions, version_2=version_2)
     files = {"predictions": given.predictions, "nbest": given.n_best}
-    if settings.version_2:
+    if version_2:
         files["null_odds"] = given.null_scores
         best = squad_metrics(
-            questions, answers(None).predictions, given.null_scores
+            questions,
+            answers(None).predictions,
+            given.null_scores,
+            version_2,
         )
         found |= {key: best[key] for key in best if key.startswith("best_")}
     folder = output_dir / f"seed_{seed}"

@@ -1,6 +1,7 @@
 """What GLUE and SQuAD runs are made of."""
 
 import dataclasses
+import pathlib
 
 import fine_tuning_settings
 from fine_tuning_settings import FineTuningSettings
@@ -27,6 +28,26 @@ class TextFineTuningSettings(FineTuningSettings):
     weight_decay: float = 0.01
     sequence_length: int = 512
     max_examples: int = 0
+
+    @property
+    def vocabulary_file(self):
+        """The one that is given, or that of the pretraining."""
+        if self.vocabulary:
+            return pathlib.Path(self.vocabulary)
+        folder = pathlib.Path(self.model).parent
+        # That of a seed's models lies in the folder above.
+        beside, above = folder / "vocabulary", folder.parent / "vocabulary"
+        found = above if above.exists() and not beside.exists() else beside
+        if not found.exists():
+            raise ValueError(
+                f"The model needs its `--vocabulary`; there is none in "
+                f"{beside} or {above}. Received: `--model={self.model}`."
+            )
+        return found
+
+    @property
+    def files(self):
+        return {**super().files, "vocabulary": self.vocabulary_file}
 
     def check(self):
         """Raise a `ValueError` on the first setting that cannot work."""

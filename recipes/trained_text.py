@@ -1,5 +1,6 @@
 """The trained text model that is fine-tuned, with its vocabulary."""
 
+import json
 import pathlib
 
 import keras
@@ -39,17 +40,8 @@ def load_trained(settings):
             f"The model could not be read ({error}). Received: "
             f"`--model={settings.model}`."
         ) from error
-    vocabulary = settings.vocabulary
-    if not vocabulary:
-        # That of a seed's models lies in the folder above.
-        beside = path.parent / "vocabulary"
-        above = path.parent.parent / "vocabulary"
-        vocabulary = above if above.exists() and not beside.exists() else beside
-        if not vocabulary.exists():
-            raise ValueError(
-                f"The model needs its `--vocabulary`; there is none in "
-                f"{beside} or {above}. Received: `--model={settings.model}`."
-            )
+    vocabulary = settings.vocabulary_file
+    check_case(settings, vocabulary)
     tokenizer = ones_keras.data.load_tokenizer(vocabulary, settings.lowercase)
     layers = {layer.name: layer for layer in model.layers}
     for name, expected, found in (
@@ -70,3 +62,18 @@ def load_trained(settings):
                 f"{expected}. Received: `--model={settings.model}`."
             )
     return model, tokenizer
+
+
+def check_case(settings, vocabulary):
+    """Refuse another case than that of the pretraining, where it is known."""
+    try:
+        launched = json.loads(vocabulary.with_name("launch.json").read_text())
+        lowercase = launched["settings"]["lowercase"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # Of another origin.
+    if lowercase != settings.lowercase:
+        raise ValueError(
+            f"The model was pretrained with `--lowercase={lowercase}`. "
+            f"Received: `--lowercase={settings.lowercase}`, "
+            f"`--model={settings.model}`."
+        )

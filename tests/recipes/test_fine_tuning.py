@@ -87,6 +87,12 @@ def test_glue(glue, trained, sst2, tmp_path):
     assert (output / "seed_0" / "results.json").read_text() == before
     with pytest.raises(SystemExit, match=r"dropout 0\.0, now 0\.1"):
         glue(*flags, "--dropout=0.1")
+    with (sst2 / "train.tsv").open("a") as file:
+        file.write("the film was good\t1\n")
+    with pytest.raises(SystemExit, match=r"\(train 'SHA-256"):
+        glue(*flags)
+    with (sst2 / "train.tsv").open("r+") as file:
+        file.truncate(file.seek(0, 2) - len("the film was good\t1\n"))
     # Another model under the same name is another model.
     source.write_bytes((output / "seed_1" / "model.keras").read_bytes())
     with pytest.raises(SystemExit, match="other settings"):
@@ -162,6 +168,25 @@ def test_what_cannot_work_is_said_first(
     assert not output.exists()
 
 
+def test_another_case_than_the_pretraining_is_refused(
+    glue, trained, sst2, tmp_path
+):
+    for name in ("student.keras", "vocabulary"):
+        shutil.copy(trained / name, tmp_path / name)
+    launched = {"settings": {"lowercase": False}}
+    (tmp_path / "launch.json").write_text(json.dumps(launched))
+    flags = (
+        *SHORT,
+        f"--model={tmp_path / 'student.keras'}",
+        f"--data_dir={sst2}",
+        "--steps=2",
+        "--dry_run",
+    )
+    with pytest.raises(SystemExit, match=r"lowercase=False.*lowercase=True"):
+        glue(*flags)
+    assert "2 steps" in glue(*flags, "--nolowercase")
+
+
 def test_a_vocabulary_of_another_size_is_refused(glue, trained, sst2, tmp_path):
     vocabulary = tmp_path / "more"
     words = (trained / "vocabulary").read_text()
@@ -229,7 +254,9 @@ def test_squad(version_2, squad, trained, tmp_path):
         assert predictions["dev0"] == ""
 
 
-@pytest.mark.parametrize("flag", ["--n_best=0", "--max_answer_length=0"])
+@pytest.mark.parametrize(
+    "flag", ["--n_best=0", "--max_answer_length=0", "--null_threshold=1.0"]
+)
 def test_what_answers_need_is_checked_before_training(flag, squad, trained):
     with pytest.raises(SystemExit, match=f"`{flag}`"):
         squad(
