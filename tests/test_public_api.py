@@ -100,9 +100,13 @@ def _clean_registry():
 def test_code_of_the_readme(rng, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x = rng.uniform(0, 255, (16, 8, 8, 1)).astype("float32")
+    (tmp_path / "books").mkdir()
+    texts = ones_keras.data.load_package_task(("keras",))[0].first[:300]
+    (tmp_path / "books" / "one.txt").write_text("\n\n".join(texts))
     names = {}
     code = "".join(python_blocks(README.read_text()))
     for long, short in (
+        ("documents(), 8000", "documents(), 200"),
         ("epochs=10", "epochs=1"),
         ("steps=100", "steps=2"),
         ("steps_per_epoch=100", "steps_per_epoch=2"),
@@ -122,6 +126,7 @@ def test_code_of_the_readme(rng, tmp_path, monkeypatch):
     assert np.isfinite(list(logs.values())).all()
     loaded = keras.saving.load_model("student.keras")
     assert type(loaded).__module__.partition(".")[0] == "keras"
+    assert names["classifier"].output_shape == (None, 2)
     np.testing.assert_allclose(
         loaded.predict(x, verbose=0),
         names["student"].predict(x, verbose=0),
