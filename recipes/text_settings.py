@@ -25,8 +25,8 @@ HELP = {
     "vocabulary_size": "Of one that is learned.",
     "tokenizer": "sentencepiece or wordpiece, of one that is learned.",
     "lowercase": "Whether case and accents are removed, as in uncased models.",
-    "sequence_length": "Tokens of a sequence, special ones included. Few of the "
-    "short ones are of two segments, whose order is learned.",
+    "sequence_length": "Tokens of a sequence, special ones included. Few of "
+    "the short ones are of two segments, whose order is learned.",
     "num_layers": "Replaces the preset's unless 0.",
     "num_experts": "Replaces the preset's unless 0.",
     "methods": f"Students, by row: {', '.join(ROWS)}.",
