@@ -21,7 +21,8 @@ def check_positive_int(name, value):
 
 def check_not_negative(name, value):
     """Raise a `ValueError` that names the argument unless in `[0, inf)`."""
-    if not 0 <= value < math.inf:
+    is_number = isinstance(value, numbers.Real)
+    if not is_number or not 0 <= value < math.inf:
         raise ValueError(
             f"`{name}` must be 0 or more, and finite. "
             f"Received: `{name}={value}`."

@@ -35,8 +35,11 @@ def draw_alphas(rows):
             taught = [row for row in own if row.alpha]
             above.errorbar(
                 [alphas.index(row.alpha) for row in taught],
-                [100 * row.difference.mean for row in taught],
-                [200 * row.difference.standard_error for row in taught],
+                [100 * row.differences["accuracy"].mean for row in taught],
+                [
+                    200 * row.differences["accuracy"].standard_error
+                    for row in taught
+                ],
                 capsize=3,
                 label=f"{gate} gate",
                 **style,
@@ -64,9 +67,9 @@ def draw_alphas(rows):
 def draw_experts(rows):
     """Each expert alone on its own examples, without and with teaching.
 
-    Experts by the share of examples that are theirs, which is another order
-    for each seed and alpha, and the mean over seeds; of the alphas above 0 the
-    one that validation likes best.
+    Experts by the share of examples that are theirs, which is written above
+    their bars and is another order for each seed and alpha, and the mean over
+    seeds; of the alphas above 0 the one that validation likes best.
 
     Args:
         rows: list of `mode_report.Row`.
@@ -87,22 +90,34 @@ def draw_experts(rows):
         own = [row for row in rows if (row.task, row.gate) == pair]
         taught = max(
             own,
-            key=lambda row: (row.alpha > 0, row.values["validation"].mean()),
+            key=lambda row: (
+                row.alpha > 0,
+                round(row.values["validation"].mean(), 9),
+                -row.alpha,
+            ),
         )
         (without,) = [row for row in own if row.alpha == 0]
         shown = {row.alpha: row for row in (without, taught)}
         for place, (alpha, row) in enumerate(sorted(shown.items())):
-            means = _by_share(row.values)
+            shares, means = by_share(row.values)
             experts = np.arange(len(means))
-            axes.bar(
+            bars = axes.bar(
                 experts + 0.38 * place - 0.19,
                 100 * means,
                 width=0.36,
                 color=("#9cc3e4", "#1f6fb2")[place],
                 label=f"alpha {alpha:g}",
             )
-        lowest = min(np.nanmin(_by_share(row.values)) for row in shown.values())
-        axes.set_ylim(max(0, 100 * lowest - 10), 100)
+            axes.bar_label(
+                bars,
+                [f"{100 * share:.0f}%" if share else "" for share in shares],
+                fontsize=6,
+                color=MUTED,
+            )
+        lowest = min(
+            np.nanmin(by_share(row.values)[1]) for row in shown.values()
+        )
+        axes.set_ylim(max(0, 100 * lowest - 10), 104)
         axes.set_xticks(experts, [str(expert + 1) for expert in experts])
         axes.set_title(f"{pair[0]}, {pair[1]} gate", fontsize=10, color=MUTED)
         axes.set_xlabel("expert, by share")
@@ -121,12 +136,17 @@ def draw_experts(rows):
     return picture
 
 
-def _by_share(values):
-    """Mean over seeds of experts' accuracies, the busiest expert first."""
+def by_share(values):
+    """Means over seeds of experts' shares and accuracies, the busiest first.
+
+    Those of the accuracy are NaN where no seed has an expert with examples.
+    """
     order = np.argsort(-values["share"], axis=1)
-    accuracy = np.take_along_axis(values["own_by_expert"], order, axis=1)
+    shares, accuracy = (
+        np.take_along_axis(values[name], order, axis=1)
+        for name in ("share", "own_by_expert")
+    )
     counted = np.isfinite(accuracy)
     total = np.where(counted, accuracy, 0).sum(axis=0)
-    # No bar where no seed has an expert with examples.
     seeds = np.where(counted.any(axis=0), counted.sum(axis=0), np.nan)
-    return total / seeds
+    return shares.mean(axis=0), total / seeds

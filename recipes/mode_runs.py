@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import keras
 import results_file
-from mode_tasks import SPLIT_BY_SEED, adult_files, load_task
+from mode_tasks import BALANCED, SPLIT_BY_SEED, adult_files, load_task
 from optimization import KeepBest
 from results_file import read_results, unreadable, write_results
 
@@ -88,6 +88,8 @@ class Records:
         """What decides the results of a task: settings, steps, files."""
         found = results_file.identity(self._settings, _CHOOSE)
         found["steps"] = self._settings.steps_of(task)
+        if task in BALANCED:
+            found["balanced"] = True
         if task == "adult":
             found["data"] = [
                 f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
@@ -144,7 +146,7 @@ def train(settings, task, mixture, progress):
             )
         ),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],
     )
     title = f"{mixture.task} · seed {mixture.seed} · {mixture.name}"
     done = progress.announce(title, steps)
@@ -173,8 +175,8 @@ def train(settings, task, mixture, progress):
     }
 
 
-def batches(x, labels):
+def batches(*examples):
     """Some of the examples at a time."""
-    for start in range(0, len(labels), _EVALUATION_BATCH):
+    for start in range(0, len(examples[0]), _EVALUATION_BATCH):
         some = slice(start, start + _EVALUATION_BATCH)
-        yield x[some], labels[some]
+        yield tuple(column[some] for column in examples)

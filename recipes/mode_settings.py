@@ -6,7 +6,7 @@ import math
 import settings
 from settings import refuse
 
-# Training steps of each task, about as many as it takes to stop improving.
+# Training steps of each task: first guesses, which nothing was tuned by.
 TASKS = {
     "breast_cancer": 300,
     "wine": 200,
@@ -119,7 +119,7 @@ CONFIGS = {
     "study": {
         "tasks": tuple(TASKS),
         "alphas": (0.0, 0.01, 0.1, 1.0, 10.0),
-        "seeds": tuple(range(10)),
+        "seeds": (0, 1, 2, 3, 4),
         "gates": GATES,
     },
 }

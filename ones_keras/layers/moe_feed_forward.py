@@ -110,6 +110,8 @@ class MoEFeedForward(keras.layers.Layer):
         - [One Student Knows All Experts Know](https://arxiv.org/abs/2201.10890),
           Eq. 1-6
         - [Go Wider Instead of Deeper](https://arxiv.org/abs/2107.11817)
+        - [MoDE: A Mixture-of-Experts Model with Mutual Distillation among the
+          Experts](https://arxiv.org/abs/2402.00893)
     """
 
     def __init__(
@@ -155,11 +157,11 @@ class MoEFeedForward(keras.layers.Layer):
                 )
         for name, value in (
             ("load_balance", load_balance),
-            ("mutual_distillation", mutual_distillation),
             ("router_noise", router_noise),
         ):
             if value is not None:
                 check_not_negative(name, value)
+        check_not_negative("mutual_distillation", mutual_distillation)
         if mutual_distillation and top_k == 1:
             raise ValueError(
                 "`mutual_distillation` needs two experts a token, `top_k` of 2 "

@@ -10,7 +10,7 @@ class ExpertProbe:
     """What each expert knows alone, and what the gate makes of it.
 
     An expert's own examples are those that the gate gives more weight of than
-    any other expert.
+    any other expert. Of weighted examples shares and accuracies are weighted.
 
     Attributes:
         share: `(E,)` float64. Share of the examples that are an expert's own.
@@ -26,9 +26,12 @@ class ExpertProbe:
             and others wrong, the share that are the own ones of one that is
             right; NaN where there are none.
         chance: float. What a gate has there that chooses at random: the share
-            of experts that are right.
+            of experts that are right. A gate that always takes the same good
+            expert is above it too: compare `own_accuracy` with the greatest
+            `accuracy_on_all` for what choosing is worth.
         similarity: float. Mean over pairs of experts of `linear_cka`: 1 where
-            they say the same, up to rotation, factor and offset.
+            they say the same, up to rotation, factor and offset; NaN where an
+            expert says the same of all examples.
     """
 
     share: np.ndarray

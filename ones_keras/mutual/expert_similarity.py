@@ -25,7 +25,8 @@ def expert_similarity(model, x):
         factor and offset.
 
     Raises:
-        ValueError: If the model has no `MoEFeedForward` layer.
+        ValueError: If the model has no `MoEFeedForward` layer, two of one
+            name, or one of a single expert.
 
     Example:
 
@@ -42,6 +43,18 @@ def expert_similarity(model, x):
         raise ValueError(
             "`model` must have `MoEFeedForward` layers. Received: "
             f"`model={model.name}`."
+        )
+    names = [layer.name for layer in layers]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            "The `MoEFeedForward` layers of `model` must have different names "
+            f"to be told apart. Received: {names}."
+        )
+    alone = [layer.name for layer in layers if layer.num_experts == 1]
+    if alone:
+        raise ValueError(
+            "A single expert has no other to be like. Received: layers of one "
+            f"expert, {alone}."
         )
     with record_inputs(layers) as calls:
         model(x, training=False)

@@ -5,6 +5,7 @@ from ones_keras.layers.dispatch.devices import devices_of_batch
 from ones_keras.layers.load_balance_loss import load_balance_loss
 from ones_keras.layers.mutual_distillation_loss import mutual_distillation_loss
 from ones_keras.mutual.mutual_divergence import mutual_divergence
+from ones_keras.normalizing_operation import normalizing_operation
 from ones_keras.validation import check_not_negative, check_positive_int
 
 DISTANCES = {
@@ -49,7 +50,7 @@ class MixtureOfModels(keras.Model):
 
     Raises:
         ValueError: If an argument is out of its range, or the models' outputs
-            do not fit together.
+            do not fit together or are no logits.
 
     Example:
 
@@ -215,3 +216,14 @@ def _check_models(experts, gate):
             "`gate` must be built, and return a logit an expert, `(None, "
             f"{len(experts)})`. Received: an output of shape {found}."
         )
+    for name, models in (("experts", experts), ("gate", [gate])):
+        for model in models:
+            # One that is subclassed shows no graph.
+            outputs = getattr(model, "outputs", None)
+            culprit = outputs and normalizing_operation(outputs[0])
+            if culprit:
+                raise ValueError(
+                    f"`{name}` must return logits. Received: a model whose "
+                    f"output comes from a softmax or sigmoid, in "
+                    f"`{culprit.name}`."
+                )

@@ -45,6 +45,20 @@ def test_experts_that_are_one(rng):
     assert expert_similarity(model, x)[layer.name] == pytest.approx(1)
 
 
+def test_layers_that_cannot_be_told_apart_or_compared():
+    def part():
+        layer = MoEFeedForward(3, 5, name="experts")
+        return keras.Sequential([keras.Input((6,)), layer])
+
+    model = keras.Sequential([keras.Input((6,)), part(), part()])
+    with pytest.raises(ValueError, match=r"\['experts', 'experts'\]"):
+        expert_similarity(model, np.ones((2, 6)))
+    layer = MoEFeedForward(1, 5, top_k=1, name="alone")
+    model = keras.Sequential([keras.Input((6,)), layer])
+    with pytest.raises(ValueError, match=r"one expert, \['alone'\]"):
+        expert_similarity(model, np.ones((2, 6)))
+
+
 def test_a_model_without_experts():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
     with pytest.raises(ValueError, match="must have `MoEFeedForward`"):

@@ -151,6 +151,12 @@ def test_it_trains_and_is_saved(tmp_path, rng):
     )
 
 
+def ending_in(activation):
+    return keras.Sequential(
+        [keras.Input((DIM,)), keras.layers.Dense(2, activation=activation)]
+    )
+
+
 def test_bad_arguments():
     experts, gate = [linear(CLASSES), linear(CLASSES)], linear(2)
     for options, message in (
@@ -158,11 +164,14 @@ def test_bad_arguments():
         ({"experts": experts[:1] * 2}, "two or more different models"),
         ({"experts": [linear(2), linear(3)]}, r"\(None, 2\), \(None, 3\)"),
         ({"gate": linear(3)}, r"shape \(None, 3\)"),
+        ({"gate": ending_in("softmax")}, "`gate` must return logits"),
+        ({"experts": [linear(2), ending_in("sigmoid")]}, "`experts` must ret"),
         ({"top_k": 3}, "Received: `top_k=3`, 2 experts"),
         ({"top_k": 1, "mutual_distillation": 0.1}, "`top_k=1`"),
         ({"distance": "cosine"}, "Received: `distance='cosine'`"),
         ({"load_balance": -1.0}, "Received: `load_balance=-1.0`"),
         ({"mutual_distillation": math.nan}, "`mutual_distillation=nan`"),
+        ({"mutual_distillation": None}, "`mutual_distillation=None`"),
         ({"top_k": 1.5}, "Received: `top_k=1.5`"),
         ({"experts": [two_outputs(), two_outputs()]}, "return logits of one"),
     ):

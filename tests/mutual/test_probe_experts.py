@@ -56,6 +56,21 @@ def test_by_hand(model):
     assert probe.to_dict()["share"] == [0.75, 0.25]
 
 
+def test_weights_are_examples_given_again(model, rng):
+    x = rng.normal(size=(40, 6)).astype("float32")
+    labels, weights = rng.integers(0, 2, 40), rng.integers(0, 4, 40)
+    found = probe_experts(
+        model,
+        [(x[:9], labels[:9], weights[:9]), (x[9:], labels[9:], weights[9:])],
+    ).to_dict()
+    again = probe_experts(
+        model, [(np.repeat(x, weights, axis=0), np.repeat(labels, weights))]
+    ).to_dict()
+    del found["similarity"], again["similarity"]
+    for name, value in again.items():
+        assert found[name] == pytest.approx(value), name
+
+
 def test_an_expert_that_nothing_is_given_to(model):
     x = np.array([[1, 0, 1, 0, 5, 0]] * 2, "float32")
     probe = probe_experts(model, [(x, np.zeros(2, int))])
@@ -83,5 +98,15 @@ def test_bad_input(model):
     x = np.ones((3, 6), "float32")
     with pytest.raises(ValueError, match=r"labels of shape \(3, 1\)"):
         probe_experts(model, [(x, np.zeros((3, 1)))])
+    with pytest.raises(ValueError, match="dtype float64"):
+        probe_experts(model, [(x, np.zeros(3))])
+    with pytest.raises(ValueError, match=r"from 0 to 1, .* Received: 0 to 2"):
+        probe_experts(model, [(x, np.arange(3))])
+    labels = np.zeros(3, int)
+    for weights in (np.ones(2), -np.ones(3), np.full(3, np.nan)):
+        with pytest.raises(ValueError, match=r"Weights .* of shape \(3,\)"):
+            probe_experts(model, [(x, labels, weights)])
+    with pytest.raises(ValueError, match="must have examples"):
+        probe_experts(model, [(x[:0], labels[:0])])
     with pytest.raises(ValueError, match="must have examples"):
         probe_experts(model, [])

@@ -95,6 +95,105 @@ def test_paired_statistics(recipes_on_path, rng):
     assert alone.p_text == ""
 
 
+class Given:
+    """Records in place of those of trainings."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def read(self, mixture):
+        return self.found[mixture]
+
+
+def test_rows_of_the_report(recipes_on_path, rng):
+    from mode_report import make_rows
+    from mode_runs import list_mixtures
+    from mode_settings import ModeSettings
+
+    settings = ModeSettings(
+        tasks=("wine", "digits"), alphas=(0.0, 2.0, 0.5), seeds=(3, 1, 2)
+    )
+    found = {}
+    for mixture in list_mixtures(settings):
+        on_all = rng.random(4)
+        # Both alphas above 0 are liked, by means of other numbers.
+        liked = {0.0: [0.1, 0.1, 0.1], 2.0: [0.2, 0.4, 0.3]}
+        liked[0.5] = [0.4, 0.2, 0.3]
+        found[mixture] = {
+            "validation": liked[mixture.alpha][mixture.seed - 1],
+            "probe": {
+                **dict.fromkeys(("routing_accuracy", "chance"), None),
+                "mixture_accuracy": rng.random(),
+                "own_accuracy": rng.random(),
+                "accuracy_on_all": on_all,
+                "similarity": 0.5,
+                "share": [0.25] * 4,
+                "accuracy": [0.5, None, 0.5, 0.5],
+            },
+        }
+    rows = make_rows(settings, Given(found))
+    assert [(row.task, row.alpha) for row in rows] == [
+        (task, alpha) for task in settings.tasks for alpha in settings.alphas
+    ]
+    for row in rows:
+        assert row.chosen == (row.alpha == 0.5)
+        for name, key in (
+            ("accuracy", "mixture_accuracy"),
+            ("own", "own_accuracy"),
+        ):
+            one, other = (
+                [
+                    found[row.task, "dense", alpha, seed]["probe"][key]
+                    for seed in settings.seeds
+                ]
+                for alpha in (row.alpha, 0.0)
+            )
+            np.testing.assert_array_equal(row.values[name], one)
+            if not row.alpha:
+                assert not row.differences
+                continue
+            expected = stats.ttest_rel(one, other).statistic
+            if row.task == "wine":  # 25 % and 60 % of its examples.
+                expected /= np.sqrt(1 + 3 * 25 / 60)
+            difference = row.differences[name]
+            assert difference.mean / difference.standard_error == (
+                pytest.approx(expected)
+            )
+        best = [
+            max(
+                found[row.task, "dense", row.alpha, s]["probe"][
+                    "accuracy_on_all"
+                ]
+            )
+            for s in settings.seeds
+        ]
+        np.testing.assert_array_equal(row.values["best"], best)
+
+
+def test_experts_by_their_share(recipes_on_path):
+    from mode_pictures import by_share
+
+    shares, accuracy = by_share(
+        {
+            "share": np.array([[0.3, 0.0, 0.7], [0.6, 0.4, 0.0]]),
+            "own_by_expert": np.array([[0.5, np.nan, 0.9], [0.7, 0.2, np.nan]]),
+        }
+    )
+    np.testing.assert_allclose(shares, [0.65, 0.35, 0])
+    np.testing.assert_allclose(accuracy, [0.8, 0.35, np.nan])
+
+
+def test_all_packages_count_alike(recipes_on_path):
+    import mode_tasks
+
+    x, labels, weights = mode_tasks._balanced(
+        (np.arange(10), np.array([0, 0, 0, 0, 0, 0, 2, 2, 3, 3]))
+    )
+    assert x.tolist() == list(range(10))
+    for label in (0, 2, 3):
+        assert weights[labels == label].sum() == pytest.approx(10 / 3)
+
+
 def adult_row(number, label):
     cells = [20 + number, "Private", 9, "Bachelors", 13, "Divorced", "Sales"]
     cells += ["Husband", "White", "Male", 0, 0, 40, "Peru", label]
@@ -117,6 +216,9 @@ def test_adult_from_its_files(tmp_path, recipe):
     content = json.loads((tmp_path / "out/adult/seed_0.json").read_text())
     share = content["records"]["dense gate, alpha 0"]["probe"]["share"]
     assert sum(share) == pytest.approx(1)
+    (tmp_path / "adult.data").write_text("\n\n")
+    with pytest.raises(SystemExit, match=r"no rows .*adult\.data"):
+        recipe(*flags[:-1], f"--output_dir={tmp_path / 'other'}")
     (tmp_path / "adult.data").write_text("\n".join([*rows[:5], "1, 2"]))
     with pytest.raises(SystemExit, match=r"adult\.data, line 6: '1, 2'"):
         recipe(*flags[:-1], f"--output_dir={tmp_path / 'other'}")
@@ -162,6 +264,6 @@ def test_bad_flags(flags, message, tmp_path, recipe):
 def test_dry_run(tmp_path, recipe):
     output = f"--output_dir={tmp_path / 'out'}"
     printed = recipe("--config=study", "--tasks=digits", output, "--dry_run")
-    # Ten seeds, two gates, five alphas.
-    assert "digits: 100 x 1500 steps of 64 examples" in printed
+    # Five seeds, two gates, five alphas.
+    assert "digits: 50 x 1500 steps of 64 examples" in printed
     assert not (tmp_path / "out").exists()
