@@ -45,4 +45,6 @@ class PairedDifference:
     @property
     def p_text(self):
         """Three digits, or nothing."""
-        return f"{self.p:.3f}" if np.isfinite(self.p) else ""
+        if not np.isfinite(self.p):
+            return ""
+        return f"{self.p:.3f}" if self.p >= 0.001 else "<0.001"

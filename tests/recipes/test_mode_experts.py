@@ -89,6 +89,8 @@ def test_paired_statistics(recipes_on_path, rng):
         found.standard_error * np.sqrt(1 + 7 * 0.5)
     )
     assert again.p > found.p
+    surely = PairedDifference([0.5, 0.6, 0.70001], [0.1, 0.2, 0.3])
+    assert surely.p_text == "<0.001"
     alone = PairedDifference([0.7], [0.6])
     assert str(alone) == "+10.00"
     assert np.isnan(alone.p)
