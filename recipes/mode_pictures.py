@@ -1,6 +1,7 @@
 """The pictures of `mode_experts.py`."""
 
 import numpy as np
+from best_alpha import best_alpha
 from matplotlib import figure
 
 from ones_keras.reporting.picture_style import MUTED, tidy, write_title
@@ -88,16 +89,16 @@ def draw_experts(rows):
     panels = picture.subplots(len(gates), len(tasks), squeeze=False)
     for axes, pair in zip(panels.flat, pairs, strict=True):
         own = [row for row in rows if (row.task, row.gate) == pair]
-        taught = max(
-            own,
-            key=lambda row: (
-                row.alpha > 0,
-                round(row.values["validation"].mean(), 9),
-                -row.alpha,
-            ),
+        found = {row.alpha: row for row in own}
+        # Alone where nothing is taught.
+        best = best_alpha(
+            {
+                alpha: row.values["validation"].mean()
+                for alpha, row in found.items()
+                if alpha or len(found) == 1
+            }
         )
-        (without,) = [row for row in own if row.alpha == 0]
-        shown = {row.alpha: row for row in (without, taught)}
+        shown = {alpha: found[alpha] for alpha in (0.0, best)}
         for place, (alpha, row) in enumerate(sorted(shown.items())):
             shares, means = by_share(row.values)
             experts = np.arange(len(means))

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+from best_alpha import best_alpha
 from mode_pictures import by_share, draw_alphas, draw_experts
 from mode_runs import Mixture
 from mode_tasks import SPLIT_BY_SEED, TEST_TO_TRAIN
@@ -13,8 +14,10 @@ from rich import box, console, table
 from ones_keras.write_aside import write_aside
 
 _COLUMNS = ("gate", "alpha", "accuracy", "minus alpha 0", "p", "alike")
-_PROBING = ("gate", "alpha", "own", "minus alpha 0", "p", "best", "all")
-_PROBING += ("routing",)
+_PROBING = (
+    *("gate", "alpha", "own", "minus alpha 0", "p"),
+    *("best", "all", "routing"),
+)
 _NOTES = (
     "Accuracy: on test examples, in %, mean over {seeds} seeds ± standard "
     "deviation. Minus alpha 0: mean of the differences, seed by seed, ± its "
@@ -82,16 +85,6 @@ def make_rows(settings, records):
                     Row(task, gate, alpha, values, differences, alpha == best)
                 )
     return rows
-
-
-def best_alpha(validation):
-    """The alpha of the greatest accuracy, the smallest of several.
-
-    Args:
-        validation: dict from alpha to accuracy.
-    """
-    # Means of the same numbers in another order differ by their last bits.
-    return max(validation, key=lambda a: (round(validation[a], 9), -a))
 
 
 def _values(settings, records, task, gate, alpha):
