@@ -13,10 +13,15 @@ paper's ablations:
     python recipes/imagenet_ones.py --config=digits_study --seeds=0,1,2,3,4
     python recipes/imagenet_ones.py --config=ablation --seeds=0,1,2
 
-Your own images in ImageNet's folder layout, and a teacher trained before:
+Your own images in ImageNet's folder layout, and a teacher trained before, here
+or in a program of your own:
 
     python recipes/imagenet_ones.py --dataset=imagefolder --data_dir=FOLDER \
-        --model=widenet_vit_base --teacher=teacher.keras
+        --model=widenet_vit_base
+    python recipes/imagenet_ones.py --dataset=imagefolder --data_dir=FOLDER \
+        --teacher=teacher.keras
+
+docs/image_results.md has what to expect of each.
 
 `--output_dir` gets student.keras (the student of the best validation
 accuracy, plain Keras) and its teacher.keras, report.json, report.md,

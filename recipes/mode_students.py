@@ -2,13 +2,13 @@ r"""Do experts that teach each other gather into a better dense student?
 
 The question that joins MoDE (https://arxiv.org/abs/2402.00893) and OneS:
 trains teachers with several weights of mutual distillation, gathers each by
-every method, distils the students for each budget of steps, and compares with
-those of the teacher without (alpha 0), seed by seed.
+several methods, distils the students for each budget of steps, and compares
+with those of the teacher without (alpha 0), seed by seed.
 
     python recipes/mode_students.py
 
-has a look at two methods on the 8x8 digits. Every method, with the training of
-docs/gathering.md (not run yet, see docs/mode.md):
+has a look at two methods on the 8x8 digits. Seven methods and two budgets, with
+the training of docs/gathering.md otherwise (not run yet, see docs/mode.md):
 
     python recipes/mode_students.py --config=digits
 
