@@ -19,7 +19,9 @@ folder a seed with the record and the model of each training. What is there is
 not trained again, and the model in training is backed up every five minutes
 (`--backup_minutes`) and at SIGTERM: an interrupted study goes on where it was,
 rows and budgets can be added to a finished one, and several processes can train
-different seeds that a last one puts together.
+different seeds that a last one puts together. With `--calibration_sizes`, as
+the studies have it, calibration.json and calibration.png say how many inputs a
+method needs.
 """
 
 import dataclasses

@@ -13,6 +13,9 @@ paper's ablations:
     python recipes/imagenet_ones.py --config=digits_study --seeds=0,1,2,3,4
     python recipes/imagenet_ones.py --config=ablation --seeds=0,1,2
 
+docs/image_results.md has what came out of all three: of the first, a teacher of
+80.7 % on the test split, a dense model of 78.5 % and `top_k` at 81.8 %.
+
 Your own images in ImageNet's folder layout, and a teacher trained before, here
 or in a program of your own:
 
@@ -20,8 +23,6 @@ or in a program of your own:
         --model=widenet_vit_base
     python recipes/imagenet_ones.py --dataset=imagefolder --data_dir=FOLDER \
         --teacher=teacher.keras
-
-docs/image_results.md has what to expect of each.
 
 `--output_dir` gets student.keras (the student of the best validation
 accuracy, plain Keras) and its teacher.keras, report.json, report.md,
