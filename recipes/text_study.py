@@ -140,11 +140,13 @@ class TextStudy(SeedStudy):
     def test(self):
         """Open the test split: one `MethodResult` a run, of the pretraining."""
         teacher = self.runs[0].model
+        # Once, as TensorFlow takes seconds to trace what makes them.
+        batches = self._batches("test")
         results = []
         for run in self.runs:
             found = masked_lm_scores(
                 run.model,
-                self._batches("test"),
+                batches,
                 None if run.model is teacher else teacher,
             )
             self.details[run.name] = {
@@ -155,7 +157,7 @@ class TextStudy(SeedStudy):
             if run.before is not None:
                 after = run.model.get_weights()
                 run.model.set_weights(run.before)
-                before = masked_lm_scores(run.model, self._batches("test"))
+                before = masked_lm_scores(run.model, batches)
                 run.model.set_weights(after)
             results.append(
                 MethodResult(
