@@ -17,12 +17,13 @@ docs/image_results.md has what came out of all three: of the first, a teacher of
 80.7 % on the test split, a dense model of 78.5 % and `top_k` at 81.8 %.
 
 Your own images in ImageNet's folder layout, and a teacher trained before, here
-or in a program of your own:
+or in a program of your own (on images of `--image_size`, 224 if it is left
+out):
 
     python recipes/imagenet_ones.py --dataset=imagefolder --data_dir=FOLDER \
-        --model=widenet_vit_base
+        --model=widenet_vit_base --batch_size=16
     python recipes/imagenet_ones.py --dataset=imagefolder --data_dir=FOLDER \
-        --teacher=teacher.keras
+        --teacher=teacher.keras --batch_size=16
 
 `--output_dir` gets student.keras (the student of the best validation
 accuracy, plain Keras) and its teacher.keras, report.json, report.md,
