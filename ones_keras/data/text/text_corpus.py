@@ -17,6 +17,8 @@ SHUFFLED_TEXTS = 16384
 _SENTENCE_END = r"([.!?][\"')\]]?)\s+"
 # Below it there is no context to guess from; must leave two segments.
 _FEWEST_TOKENS = 8
+# Of the tokenizers and batch sizes used last.
+_KEPT_GRAPHS = 8
 # The masks of an evaluation are always the same ones.
 _EVALUATION_SEED = 0
 
@@ -211,8 +213,22 @@ def _texts(documents, tokenizer, sequence_length):
 
     A batch is what a document gives.
     """
-    width = sequence_length - NUM_SPECIAL
+    dataset = tf.data.Dataset.from_generator(
+        documents, output_signature=tf.TensorSpec((), "string")
+    )
+    dataset = dataset.map(
+        _cutting(tokenizer, sequence_length - NUM_SPECIAL),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return dataset.filter(lambda ids, starts: tf.shape(ids)[0] > 0)
 
+
+# Once for all splits and seeds, as TensorFlow takes seconds to trace it.
+@functools.lru_cache(_KEPT_GRAPHS)
+def _cutting(tokenizer, width):
+    """A function from a document to its windows of so many tokens."""
+
+    @tf.function(input_signature=[tf.TensorSpec((), "string")])
     def cut(document):
         sentences = tf.strings.split(
             tf.strings.regex_replace(document, _SENTENCE_END, "\\1\n"), "\n"
@@ -236,11 +252,7 @@ def _texts(documents, tokenizer, sequence_length):
         )
         return ids[long_enough], starts[long_enough]
 
-    dataset = tf.data.Dataset.from_generator(
-        documents, output_signature=tf.TensorSpec((), "string")
-    )
-    dataset = dataset.map(cut, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.filter(lambda ids, starts: tf.shape(ids)[0] > 0)
+    return cut
 
 
 def _window_starts(sentences, width):
@@ -299,11 +311,27 @@ def _shuffled(seed, number, texts):
 
 
 def _examples(batches, count, tokenizer, seed):
-    def example(step, texts):
-        seeds = tf.random.experimental.stateless_split(
-            tf.stack([tf.cast(seed, "int64"), step]), 2
-        )
-        pairs = pair_segments(*texts, tokenizer, seeds[0])
+    _, texts = batches.element_spec
+    example = _masking(tokenizer, *texts)
+    # A generator's length is unknown, and `fit` complains where it ends.
+    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+    batches = batches.map(
+        lambda step, texts: example(
+            tf.stack([tf.cast(seed, "int64"), step]), *texts
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+@functools.lru_cache(_KEPT_GRAPHS)
+def _masking(tokenizer, ids, starts):
+    """A function from a seed and texts of these specs to a batch of them."""
+
+    @tf.function(input_signature=[tf.TensorSpec((2,), "int64"), ids, starts])
+    def example(seed, ids, starts):
+        seeds = tf.random.experimental.stateless_split(seed, 2)
+        pairs = pair_segments(ids, starts, tokenizer, seeds[0])
         # What the vocabulary does not know is nothing to be guessed.
         known = tf.gather(tf.constant(tokenizer.is_text), pairs.token_ids)
         masked = mask_spans(
@@ -323,7 +351,4 @@ def _examples(batches, count, tokenizer, seed):
             },
         )
 
-    # A generator's length is unknown, and `fit` complains where it ends.
-    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
-    batches = batches.map(example, num_parallel_calls=tf.data.AUTOTUNE)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return example
