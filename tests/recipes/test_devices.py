@@ -66,7 +66,7 @@ def check(folder):
     BACKEND != "tensorflow", reason="on JAX the hosts below have two each"
 )
 def test_several_devices(tmp_path):
-    process = start(4, "--strategy=mirrored", f"--output_dir={tmp_path}")
+    process = start(2, "--strategy=mirrored", f"--output_dir={tmp_path}")
     printed, _ = process.communicate(timeout=600)
     assert process.returncode == 0, printed
     check(tmp_path)

@@ -237,7 +237,7 @@ def test_corrupt_images(tmp_path, recipe, pictures, limit, caplog):
         "--teacher_steps=2",
         "--methods=",
         "--evaluations=1",
-        "--rand_augment=2",
+        "--rand_augment=1",
         "--mixup=0.5",
         "--label_smoothing=0.1",
         "--validation_share=0.2",
