@@ -29,6 +29,23 @@ def mutual_distillation_loss(outputs, computed, sum_all=alone):
           Experts](https://arxiv.org/abs/2402.00893)
     """
     outputs = ops.cast(outputs, "float32")
+    distances, several = (_of_two if outputs.shape[0] == 2 else _of_several)(
+        outputs, computed
+    )
+    total, tokens = sum_all(
+        ops.sum(distances), ops.sum(ops.cast(several, "float32"))
+    )
+    return total / ops.maximum(tokens, 1.0)
+
+
+def _of_two(outputs, computed):
+    """A token's distance, and whether it counts: in half of the passes."""
+    both = ops.logical_and(computed[0], computed[1])
+    difference = ops.where(both[:, None], outputs[0] - outputs[1], 0.0)
+    return ops.mean(ops.square(difference), axis=-1), both
+
+
+def _of_several(outputs, computed):
     outputs = ops.where(computed[..., None], outputs, 0.0)
     weights = ops.cast(computed, "float32")
     count = ops.sum(weights, axis=0)
@@ -36,8 +53,4 @@ def mutual_distillation_loss(outputs, computed, sum_all=alone):
     # Squares of all pairs' differences are those from the mean, K times.
     squares = ops.mean(ops.square(outputs - mean), axis=-1)
     distances = 2 * ops.sum(squares * weights, axis=0)
-    distances = distances / ops.maximum(count - 1, 1.0)
-    total, tokens = sum_all(
-        ops.sum(distances), ops.sum(ops.cast(count > 1, "float32"))
-    )
-    return total / ops.maximum(tokens, 1.0)
+    return distances / ops.maximum(count - 1, 1.0), count > 1
