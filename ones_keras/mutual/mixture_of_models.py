@@ -26,13 +26,16 @@ class MixtureOfModels(keras.Model):
     for small networks that costs less than sending examples around.
 
     Args:
-        experts: list of two or more `keras.Model`. Different ones, built, that
-            take the same inputs and return logits `(B, C)`.
-        gate: `keras.Model`. Takes the same inputs, returns logits `(B, E)`.
-        top_k: int or `None`. Experts an example, 2 or more if they are to teach
-            each other; `None` is the dense gate. Defaults to `None`.
+        experts: list of two or more functional or Sequential models. Different
+            ones that take the same inputs and return logits `(B, C)`.
+        gate: functional or Sequential model. Takes the same inputs, returns
+            logits `(B, E)`.
+        top_k: int or `None`. Experts an example, at least 2: the weight of a
+            single one is 1 whatever the gate says, which then learns nothing.
+            `None` is the dense gate. Defaults to `None`.
         mutual_distillation: float. Weight of the distance (the paper's alpha);
-            too large a one makes all experts the same. Defaults to `0.0`.
+            too large a one makes all experts the same. Every example of a
+            batch counts, whatever its `sample_weight`. Defaults to `0.0`.
         distance: `"squared"`, the mean squared difference of two experts'
             logits, or `"kl"`, the divergence of their distributions in both
             directions. Which of them the paper has is recalled, and not
@@ -91,10 +94,11 @@ class MixtureOfModels(keras.Model):
         _check_models(experts, gate)
         if top_k is not None:
             check_positive_int("top_k", top_k)
-            if top_k > len(experts):
+            if not 2 <= top_k <= len(experts):
                 raise ValueError(
-                    "`top_k` must be at most the number of experts. Received: "
-                    f"`top_k={top_k}`, {len(experts)} experts."
+                    "`top_k` must be at least 2, and at most the number of "
+                    f"experts. Received: `top_k={top_k}`, {len(experts)} "
+                    "experts."
                 )
         if distance not in DISTANCES:
             raise ValueError(
@@ -106,18 +110,14 @@ class MixtureOfModels(keras.Model):
             ("load_balance", load_balance),
         ):
             check_not_negative(name, value)
-        if mutual_distillation and top_k == 1:
-            raise ValueError(
-                "`mutual_distillation` needs two experts an example, `top_k` "
-                "of 2 or more. Received: "
-                f"`mutual_distillation={mutual_distillation}`, `top_k=1`."
-            )
         self.experts = experts
         self.gate = gate
         self.top_k = top_k
         self.mutual_distillation = mutual_distillation
         self.distance = distance
         self.load_balance = load_balance
+        # As its parts are, whose weights can be counted and loaded.
+        self.built = True
 
     def call(self, inputs, training=None):
         probabilities = self._probabilities(inputs, training)
@@ -207,20 +207,20 @@ def _check_models(experts, gate):
         for shape in shapes
     ):
         raise ValueError(
-            "`experts` must be built, and all return logits of one shape "
-            f"`(None, classes)`. Received: outputs of shapes {shapes}."
+            "`experts` must be built functional or Sequential models, and all "
+            "return logits of one shape `(None, classes)`. Received: outputs "
+            f"of shapes {shapes}."
         )
     found = getattr(gate, "output_shape", None)
     if found != (None, len(experts)):
         raise ValueError(
-            "`gate` must be built, and return a logit an expert, `(None, "
-            f"{len(experts)})`. Received: an output of shape {found}."
+            "`gate` must be a built functional or Sequential model, and return "
+            f"a logit an expert, `(None, {len(experts)})`. Received: an output "
+            f"of shape {found}."
         )
     for name, models in (("experts", experts), ("gate", [gate])):
         for model in models:
-            # One that is subclassed shows no graph.
-            outputs = getattr(model, "outputs", None)
-            culprit = outputs and normalizing_operation(outputs[0])
+            culprit = normalizing_operation(model.outputs[0])
             if culprit:
                 raise ValueError(
                     f"`{name}` must return logits. Received: a model whose "
