@@ -40,8 +40,9 @@ def mutual_distillation_loss(outputs, computed, sum_all=alone):
 
 def _of_two(outputs, computed):
     """A token's distance, and whether it counts: in half of the passes."""
-    both = ops.logical_and(computed[0], computed[1])
-    difference = ops.where(both[:, None], outputs[0] - outputs[1], 0.0)
+    one, other = ops.unstack(outputs, 2)
+    both = ops.all(computed, axis=0)
+    difference = ops.where(both[:, None], one - other, 0.0)
     return ops.mean(ops.square(difference), axis=-1), both
 
 
