@@ -4,6 +4,7 @@ import json
 
 import keras
 import numpy as np
+from best_alpha import best_alpha
 from gathering_runs import TEACHER, Job, list_students
 from matplotlib import figure
 from paired_difference import PairedDifference
@@ -27,8 +28,9 @@ def write_report(settings, images, output_dir, folders):
         for alpha in settings.alphas
         for job in jobs
     }
+    chosen = _choices(settings, jobs, folders)
     alike = _similarities(settings, images, folders)
-    text = _text(settings, jobs, scores, alike)
+    text = _text(settings, jobs, scores, chosen, alike)
     with write_aside(output_dir / "report.md") as aside:
         aside.write_text(text)
     content = {
@@ -42,6 +44,7 @@ def write_report(settings, images, output_dir, folders):
                 "row": job.row,
                 "budget": job.budget,
                 "by_seed": found.tolist(),
+                "chosen_by_validation": chosen.get(job) == alpha,
             }
             for (alpha, job), found in scores.items()
         ],
@@ -56,6 +59,24 @@ def write_report(settings, images, output_dir, folders):
     out.print(markdown.Markdown(text))
 
 
+def _choices(settings, jobs, folders):
+    """The alpha that validation likes best, of each row that was trained."""
+    chosen = {}
+    for job in jobs:
+        found = {
+            alpha: [
+                folders[alpha, seed].load(job)["validation"]
+                for seed in settings.seeds
+            ]
+            for alpha in settings.alphas
+        }
+        if None not in found[0.0]:
+            chosen[job] = best_alpha(
+                {alpha: np.mean(values) for alpha, values in found.items()}
+            )
+    return chosen
+
+
 def _similarities(settings, images, folders):
     """Of the teachers' experts, by alpha, a list by seed."""
     batch = next(iter(images.validation(_EXAMPLES)))[0]
@@ -68,13 +89,15 @@ def _similarities(settings, images, folders):
     return found
 
 
-def _text(settings, jobs, scores, alike):
+def _text(settings, jobs, scores, chosen, alike):
     count = len(settings.seeds)
     lines = [
         f"Test accuracy (%), {'one seed' if count == 1 else f'{count} seeds'}. "
         "Of alpha 0 the mean and the standard deviation; of others the mean "
         "difference to it, seed by seed, its standard error, and p of a "
-        "paired t-test. 0 steps: as gathered.",
+        "paired t-test, for each cell alone: of many some are below 0.05 by "
+        "chance. * is the alpha that validation likes best, the smallest if it "
+        "likes several. 0 steps: as gathered.",
         "",
         f"| | steps |{' | '.join(f' alpha {a:g}' for a in settings.alphas)} |",
         f"|:--|--:|{'--:|' * len(settings.alphas)}",
@@ -85,11 +108,13 @@ def _text(settings, jobs, scores, alike):
             own, base = scores[alpha, job], scores[0.0, job]
             if alpha == 0:
                 spread = f" ± {100 * own.std(ddof=1):.2f}" if count > 1 else ""
-                cells.append(f"{100 * own.mean():.2f}{spread}")
+                cell = f"{100 * own.mean():.2f}{spread}"
             else:
                 found = PairedDifference(own, base)
                 said = f" ({found.p_text})" if found.p_text else ""
-                cells.append(f"{found}{said}")
+                cell = f"{found}{said}"
+            star = " *" if chosen.get(job) == alpha else ""
+            cells.append(f"{cell}{star}")
         steps = "" if job.row == TEACHER else job.budget
         lines.append(f"| {job.row} | {steps} | {' | '.join(cells)} |")
     cells = [f"{np.mean(alike[alpha]):.3f}" for alpha in settings.alphas]
@@ -126,7 +151,7 @@ def _draw(settings, jobs, scores):
             axes.errorbar(
                 range(len(alphas)),
                 [100 * each.mean for each in differences],
-                [100 * each.standard_error for each in differences],
+                [200 * each.standard_error for each in differences],
                 label=job.row,
                 lw=2.5 if is_teacher else 1.4,
                 color="#1f2933" if is_teacher else None,
@@ -144,7 +169,7 @@ def _draw(settings, jobs, scores):
         tidy(axes, grid="y")
         axes.tick_params(axis="y", colors=MUTED)
     found[0].set_ylabel(
-        "test accuracy minus alpha 0's (%)\n± standard error", color=MUTED
+        "test accuracy minus alpha 0's (%)\n± two standard errors", color=MUTED
     )
     found[-1].legend(
         frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5)

@@ -37,7 +37,7 @@ def test_alphas_side_by_side(tmp_path, recipe, recipes_on_path, monkeypatch):
         bias = dense.get_layer("predictions").bias
         shift = np.arange(10) * (1 + settings.mutual_distillation)
         bias.assign(np.array(bias) + shift)
-        return 0.5
+        return 0.5 + settings.mutual_distillation
 
     monkeypatch.setattr(
         importlib.import_module("gathering_runs"), "train", train
@@ -57,6 +57,9 @@ def test_alphas_side_by_side(tmp_path, recipe, recipes_on_path, monkeypatch):
         record = json.loads((folder / "results.json").read_text())["records"]
         name = f"{each['row']}-{each['budget']}"
         assert each["by_seed"] == [record[name]["score"]]
+        # As gathered there was no validation.
+        liked = each["alpha"] == 5 and not name.endswith("average-0")
+        assert each["chosen_by_validation"] == liked
         teacher = keras.models.load_model(
             folder / "teacher-0.keras", compile=False
         )
@@ -69,7 +72,7 @@ def test_alphas_side_by_side(tmp_path, recipe, recipes_on_path, monkeypatch):
         for each in report["scores"]
         if (each["row"], each["budget"]) == ("average", 1)
     )
-    assert f"| {zero:.2f} | {five - zero + 1e-9:+.2f} |" in line
+    assert f"| {zero:.2f} | {five - zero + 1e-9:+.2f} * |" in line
 
 
 @pytest.mark.parametrize(
