@@ -2,13 +2,12 @@
 
 import functools
 import gc
-import hashlib
 import pathlib
 from typing import NamedTuple
 
 import keras
 import results_file
-from mode_tasks import BALANCED, SPLIT_BY_SEED, adult_files, load_task
+from mode_tasks import BALANCED, SPLIT_BY_SEED, checksums, load_task
 from optimization import KeepBest
 from results_file import read_results, unreadable, write_results
 
@@ -85,16 +84,14 @@ class Records:
 
     @functools.cache  # noqa: B019 - there is one of these.
     def _identity(self, task):
-        """What decides the results of a task: settings, steps, files."""
+        """What decides the results of a task: settings, steps, data."""
         found = results_file.identity(self._settings, _CHOOSE)
         found["steps"] = self._settings.steps_of(task)
         if task in BALANCED:
             found["balanced"] = True
-        if task == "adult":
-            found["data"] = [
-                f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
-                for path in adult_files(self._settings.adult_dir)
-            ]
+        data = checksums(task, self._settings.adult_dir)
+        if data:
+            found["data"] = data
         return found
 
     def _file(self, mixture):

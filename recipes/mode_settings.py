@@ -9,6 +9,7 @@ from settings import refuse
 # Training steps of each task: first guesses, which nothing was tuned by.
 TASKS = {
     "breast_cancer": 300,
+    "iris": 200,
     "wine": 200,
     "digits": 1500,
     "docstrings": 600,
@@ -42,7 +43,10 @@ HELP = {
 class ModeSettings:
     """Every setting of a run, described in `HELP`."""
 
-    tasks: tuple[str, ...] = ("breast_cancer", "wine", "digits", "docstrings")
+    tasks: tuple[str, ...] = (
+        *("breast_cancer", "iris", "wine"),
+        *("digits", "docstrings"),
+    )
     adult_dir: str = ""
     keras_home: str = ""
     alphas: tuple[float, ...] = (0.0, 0.1)

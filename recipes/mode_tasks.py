@@ -2,6 +2,8 @@
 
 import dataclasses
 import gzip
+import hashlib
+import json
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +20,7 @@ from ones_keras.data.stratified_split import stratified_split
 _WORDS, _LENGTH = 5000, 64
 # A test split of some dozens of examples says little, however often a training
 # is repeated: these have another one for every seed.
-SPLIT_BY_SEED = ("breast_cancer", "wine")
+SPLIT_BY_SEED = ("breast_cancer", "iris", "wine")
 # Test examples to training examples.
 TEST_TO_TRAIN = 0.25 / 0.6
 # Its splits, by module, have very different shares of the packages: whoever
@@ -133,6 +135,22 @@ def adult_files(folder):
             )
         found.append(paths[0])
     return found
+
+
+def checksums(name, adult_dir):
+    """SHA-256 of data that may be other data on another day or machine."""
+    if name == "adult":
+        found = [path.read_bytes() for path in adult_files(adult_dir)]
+    elif name == "docstrings":  # Of the packages that are installed.
+        *splits, names = ones_keras.data.load_package_task()
+        found = [
+            json.dumps([names, list(split.first), split.labels.tolist()])
+            for split in splits
+        ]
+        found = [text.encode() for text in found]
+    else:
+        found = []
+    return [f"SHA-256 {hashlib.sha256(data).hexdigest()}" for data in found]
 
 
 def _read_adult(path):

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import ones_keras
+
 ADULT = pathlib.Path(__file__).parents[3] / "shared" / "data" / "tabular"
 SHORT = (
     "--tasks=wine",
@@ -71,6 +73,35 @@ def test_alphas_begin_alike_and_bring_experts_together(tmp_path, recipe):
     )
     assert hardly == pytest.approx(none, abs=1e-3)
     assert much > none + 0.1
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("task", ["digits", "docstrings"])
+def test_images_and_texts(task, tmp_path, recipe, monkeypatch):
+    flags = (f"--tasks={task}", "--alphas=0", "--seeds=0", "--steps=2")
+    flags += ("--evaluations=1", "--gates=sparse", f"--output_dir={tmp_path}")
+    recipe(*flags)
+    content = json.loads((tmp_path / task / "seed_0.json").read_text())
+    probe = content["records"]["sparse gate, alpha 0"]["probe"]
+    accuracy = np.array(probe["accuracy"], "float64")
+    own = np.nansum(np.array(probe["share"]) * accuracy)
+    assert own == pytest.approx(probe["own_accuracy"])
+    if task == "digits":
+        # 450 test images under 10 transforms each.
+        hits = 4500 * probe["mixture_accuracy"]
+        assert hits == pytest.approx(round(hits), abs=1e-6)
+        return
+    # Other docstrings, as of another version of a package.
+    load = ones_keras.data.load_package_task
+
+    def changed():
+        train, *others = load()
+        train.first[0] += " And more."
+        return train, *others
+
+    monkeypatch.setattr(ones_keras.data, "load_package_task", changed)
+    with pytest.raises(SystemExit, match=r"other settings \(data"):
+        recipe(*flags)
 
 
 def test_paired_statistics(recipes_on_path, rng):
