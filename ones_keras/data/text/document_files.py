@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Callable
 
 _OPEN_FILES = 16
+# Bytes. There are files of a single line.
+LONGEST_LINE = 2**20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,13 +66,18 @@ class DocumentFiles:
 
     def _read(self, path):
         low, high = (bound * 2**32 for bound in self.share)
-        for document in self.group_lines(read_lines(path)):
+        for document in self.group_lines(read_lines(path, LONGEST_LINE)):
             if low <= zlib.crc32(document.encode()) < high:
                 yield document
 
 
-def read_lines(path):
+def read_lines(path, longest=-1):
     """Yields the lines of a UTF-8 file, a byte order mark left out.
+
+    Args:
+        path: path.
+        longest: int. Bytes from which on a line is given in parts, cut behind
+            a space where it has one; -1 never cuts. Defaults to `-1`.
 
     Raises:
         ValueError: A file that cannot be read, or whose line, then named, is
@@ -78,7 +85,11 @@ def read_lines(path):
     """
     try:
         with open(path, "rb") as file:
-            for number, line in enumerate(file, 1):
+            number, rest = 1, b""
+            while line := rest + file.readline(longest):
+                whole = line.endswith(b"\n") or not 0 < longest <= len(line)
+                cut = len(line) if whole else _last_cut(line)
+                line, rest = line[:cut], line[cut:]
                 try:
                     text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError as error:
@@ -87,7 +98,18 @@ def read_lines(path):
                         f"{number} ({error})."
                     ) from error
                 yield text.rstrip("\r\n")
+                number += whole
     except OSError as error:
         raise ValueError(
             f"The file cannot be read. Received: {path} ({error})."
         ) from error
+
+
+def _last_cut(line):
+    """Where a part of a line can end: behind its last space or character."""
+    cut = line.rfind(b" ") + 1
+    if not cut:
+        cut = len(line) - 1
+        while cut > 1 and line[cut] & 0xC0 == 0x80:  # Within a character.
+            cut -= 1
+    return cut

@@ -8,6 +8,7 @@ import tensorflow_text as tf_text
 _ACCENTS = r"\p{Mn}"
 # ALBERT's preparation makes one mark of each of the two of TeX.
 DOUBLE_QUOTES = "``|''"
+SPACES = r"\p{Z}"
 
 
 def fold(text):

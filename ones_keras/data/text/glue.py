@@ -1,5 +1,6 @@
 """The nine tasks of GLUE, in their official files."""
 
+import functools
 import json
 import math
 import pathlib
@@ -194,10 +195,11 @@ def glue_metrics(task, labels, outputs):
     """
     functions = {
         "accuracy": metrics.accuracy_score,
-        "f1": metrics.f1_score,
+        # 0 without any positive label and guess.
+        "f1": functools.partial(metrics.f1_score, zero_division=0.0),
         "matthews": metrics.matthews_corrcoef,
-        "pearson": lambda x, y: stats.pearsonr(x, y).statistic,
-        "spearman": lambda x, y: stats.spearmanr(x, y).statistic,
+        "pearson": functools.partial(_correlation, stats.pearsonr),
+        "spearman": functools.partial(_correlation, stats.spearmanr),
     }
     outputs = np.asarray(outputs)
     _check_task(task)
@@ -218,6 +220,11 @@ def glue_metrics(task, labels, outputs):
             for name in GLUE_TASKS[task].metrics
         }
     return {**found, "score": float(np.mean(list(found.values())))}
+
+
+def _correlation(function, labels, guesses):
+    # One example is constant too.
+    return function(labels, guesses).statistic if len(labels) > 1 else 0.0
 
 
 def _check_task(task):
@@ -274,6 +281,7 @@ def _text(row, name):
     text = _column(row, name)
     if not isinstance(text, str):
         raise ValueError(f"{name!r} must be text, not {text!r}")
+    text.encode()  # JSON may have halves of a character.
     return text
 
 

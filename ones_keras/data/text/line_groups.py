@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import textwrap
 
 _STRETCH = 2000
 _TITLE = re.compile(r"^\s*=\s[^=].*\s=\s*$")
@@ -13,7 +14,8 @@ def stretches_of_paragraphs(lines):
     A paragraph is what stands between blank lines, however its lines are
     broken, and ends after 2000 characters if there are none; a stretch of
     several has room for long sequences, and is short enough that a few hundred
-    kilobytes have some to hold out.
+    kilobytes have some to hold out. A line of ten times that is no paragraph,
+    but text without line breaks, and cut.
 
     Args:
         lines: iterable of strings.
@@ -22,7 +24,7 @@ def stretches_of_paragraphs(lines):
         Strings of one paragraph a line.
     """
     document, paragraph, length = [], [], 0
-    for line in itertools.chain(lines, [""]):
+    for line in itertools.chain(_without_giants(lines), [""]):
         line = line.strip()
         if line:
             paragraph.append(line)
@@ -35,6 +37,14 @@ def stretches_of_paragraphs(lines):
             document, length = [], 0
     if document:
         yield "\n".join(document)
+
+
+def _without_giants(lines):
+    for line in lines:
+        if len(line) < 10 * _STRETCH:
+            yield line
+        else:
+            yield from textwrap.wrap(line, _STRETCH, break_on_hyphens=False)
 
 
 def wikitext_articles(lines):

@@ -5,7 +5,11 @@ import pathlib
 
 from ones_keras.data.keep_tensorflow_off_gpu import keep_tensorflow_off_gpu
 from ones_keras.data.text.docstrings import split_docstrings
-from ones_keras.data.text.document_files import DocumentFiles, read_lines
+from ones_keras.data.text.document_files import (
+    LONGEST_LINE,
+    DocumentFiles,
+    read_lines,
+)
 from ones_keras.data.text.document_list import DocumentList
 from ones_keras.data.text.line_groups import (
     stretches_of_paragraphs,
@@ -95,7 +99,7 @@ def _load_text_files(data_dir):
     if pathlib.Path(pattern).is_dir():
         pattern = str(pathlib.Path(glob.escape(pattern)) / "*.txt")
     paths = sorted(glob.glob(pattern, recursive=True))
-    paths = tuple(pathlib.Path(path) for path in paths)
+    paths = tuple(filter(pathlib.Path.is_file, map(pathlib.Path, paths)))
     if not paths:
         raise ValueError(
             "The corpus has no files. Received: "
@@ -126,7 +130,7 @@ def _checked(corpus):
     """`corpus`, every line of whose files has been decoded once."""
     splits = corpus.train_split, corpus.validation_split, corpus.test_split
     for path in dict.fromkeys(path for split in splits for path in split.paths):
-        for _ in read_lines(path):
+        for _ in read_lines(path, LONGEST_LINE):
             pass
     for name, split in zip(
         ("train", "validation", "test"), splits, strict=True

@@ -51,7 +51,7 @@ def read_squad(path, check_starts=True):
     place = "the file"
     questions = []
     try:
-        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+        articles = json.loads(path.read_text(encoding="utf-8-sig"))["data"]
         for index, article in enumerate(articles):
             place = f"article {index}"
             for number, paragraph in enumerate(article["paragraphs"]):
@@ -89,6 +89,7 @@ def read_squad(path, check_starts=True):
 def _text(entry, name):
     if not isinstance(entry[name], str):
         raise ValueError(f"{name!r} must be text, not {entry[name]!r}")
+    entry[name].encode()  # JSON may have halves of a character.
     return entry[name]
 
 

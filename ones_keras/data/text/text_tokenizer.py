@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from ones_keras.data.text.fold import DOUBLE_QUOTES, fold_tensor
+from ones_keras.data.text.fold import DOUBLE_QUOTES, SPACES, fold_tensor
 from ones_keras.write_aside import write_aside
 
 _SPECIAL = (
@@ -87,8 +87,12 @@ class TextTokenizer:
         input_signature=[tf.TensorSpec([None], "string")], reduce_retracing=True
     )
     def _tokenize(self, texts):
+        # TensorFlow's functions end there as C's do.
+        texts = tf.strings.regex_replace(texts, "\\x00", " ")
         if self.is_sentence_piece:
             texts = tf.strings.regex_replace(texts, DOUBLE_QUOTES, '"')
+        else:  # As in BERT; to KerasHub most of them are letters.
+            texts = tf.strings.regex_replace(texts, SPACES, " ")
         if self.lowercase:
             texts = fold_tensor(texts)
         if not self.is_sentence_piece:
@@ -148,7 +152,9 @@ def load_tokenizer(path, lowercase=True):
 def _hub_tokenizer(content):
     # A SentencePiece model is binary from its first byte on.
     if content[:1] != b"\n":
-        words = content.decode("utf-8").splitlines()
+        # Other line ends of Unicode may be tokens.
+        text = content.decode("utf-8-sig").removesuffix("\n")
+        words = [line.removesuffix("\r") for line in text.split("\n")]
         return keras_hub.tokenizers.BertTokenizer(vocabulary=words)
     return keras_hub.tokenizers.AlbertTokenizer(proto=content)
 

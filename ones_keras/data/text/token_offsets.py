@@ -75,6 +75,7 @@ def _prepare(text, tokenizer):
     """
     begins, stops = np.arange(len(text)), np.arange(1, len(text) + 1)
     length = len(text)
+    text = text.replace("\0", " ")
 
     def repeat(parts):
         counts = [len(part) for part in parts]
@@ -147,11 +148,8 @@ def _words(text):
 
 
 def _is_space(character):
-    # As in KerasHub, where other spaces of Unicode are letters.
-    return character in " \t\n\r\f\v" or unicodedata.category(character) in (
-        "Cc",
-        "Cf",
-    )
+    category = unicodedata.category(character)
+    return category.startswith("Z") or category in ("Cc", "Cf")
 
 
 def _is_mark(character):

@@ -152,6 +152,10 @@ def test_bad_files_are_named(tmp_path):
     broken.write_text('{"sentence": "fine", "label": 1}\n{"sentence": ')
     with pytest.raises(ValueError, match=r"row 2: .*broken\.jsonl"):
         read_glue(broken, "SST-2")
+    # Half of a character.
+    broken.write_text('{"sentence": "\\ud83d", "label": 1}\n')
+    with pytest.raises(ValueError, match=r"row 1: .*surrogates.*broken\.jsonl"):
+        read_glue(broken, "SST-2")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +175,9 @@ def test_outputs_that_have_no_metrics_are_refused(task, outputs, message):
 def test_a_constant_has_no_correlation():
     found = glue_metrics("STS-B", np.array([1.0, 2.0, 3.0]), np.ones((3, 1)))
     assert found == {"pearson": 0.0, "spearman": 0.0, "score": 0.0}
+    assert glue_metrics("STS-B", np.ones(1), np.ones((1, 1))) == found
+    nobody = glue_metrics("MRPC", np.zeros(2, int), np.array([[1, 0]] * 2))
+    assert nobody == {"accuracy": 1.0, "f1": 0.0, "score": 0.5}
 
 
 def test_metrics_by_hand():

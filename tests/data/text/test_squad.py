@@ -40,6 +40,8 @@ def test_official_form(tmp_path):
             entry("c", (), is_impossible=True, plausible_answers=plausible),
         ),
     )
+    # As some editors begin a file.
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     found = read_squad(path)
     assert [q.id for q in found] == ["a", "b", "c"]
     assert found[0].answers == found[1].answers == (("cat", 4),)
@@ -57,6 +59,7 @@ def test_official_form(tmp_path):
         (content(entry(answers=())), "question 'a'.*no answer"),
         (content(entry(), entry()), r"same id: \['a'\]"),
         (content(), "no questions"),
+        (content(entry("\ud83d")), r"question 0: .*surrogates not allowed"),
     ],
 )
 def test_bad_files_are_named(data, message, tmp_path):

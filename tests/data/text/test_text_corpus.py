@@ -311,6 +311,34 @@ def test_text_without_blank_lines_in_folders_of_folders(tmp_path):
     assert sorted(words) == sorted(" ".join(lines).split())
 
 
+@pytest.mark.parametrize("between", [" ", ""])
+def test_text_without_line_breaks(between, tmp_path, monkeypatch):
+    module = "ones_keras.data.text.document_files.LONGEST_LINE"
+    monkeypatch.setattr(module, 30001)
+    text = between.join(f"Straße{i}" for i in range(20000))
+    (tmp_path / "a folder.txt").mkdir()
+    write(tmp_path / "a.txt", text)
+    corpus = load_text_corpus("text", tmp_path)
+    documents = [
+        document
+        for split in (
+            corpus.train_split,
+            corpus.validation_split,
+            corpus.test_split,
+        )
+        for document in split.documents()
+    ]
+    lengths = sorted(map(len, documents))
+    # Two pieces, but for what is left in the end.
+    assert lengths[-2] <= 4001
+    assert lengths[-1] < 20000
+    found = sorted("".join(documents).replace(" ", "").replace("\n", ""))
+    assert found == sorted(text.replace(" ", ""))
+    if between:
+        words = " ".join(documents).split()
+        assert sorted(words) == sorted(text.split())
+
+
 def test_wikitext_articles(tmp_path):
     text = (
         " \n = First = \n \n <unk> <unk> Some text @-@ with 1 @,@ 000 "

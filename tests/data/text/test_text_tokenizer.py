@@ -122,6 +122,27 @@ def test_own_vocabulary_round_trip(kind, size, tmp_path):
     np.testing.assert_array_equal(loaded.starts_word, tokenizer.starts_word)
 
 
+def test_spaces_of_unicode_and_nul(tokenizer):
+    """Part words in BERT's vocabulary; nothing ends the text."""
+    text = "the\xa0cat\u3000sat\u2009on\0the mat"
+    expected = tokenizer(["the cat sat on the mat"]).to_list()
+    assert tokenizer([text]).to_list() == expected
+    pieces = train_tokenizer(["the cat sat on the mat"] * 9, 17)
+    assert (
+        pieces([text]).to_list() == pieces(["the cat sat on the mat"]).to_list()
+    )
+
+
+def test_lines_of_a_word_piece_list(tmp_path):
+    """With a byte order mark, line ends of Windows, and a token U+2028."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = [*special, "a", "\u2028", "\x85"]
+    path = tmp_path / "vocab.txt"
+    path.write_text("\ufeff" + "\r\n".join(words) + "\r\n", newline="")
+    tokenizer = load_tokenizer(path)
+    assert tokenizer.tokenizer.get_vocabulary() == words
+
+
 def test_works_on_after_a_new_random_seed():
     """Which empties the caches that TensorFlow's kernels live in."""
     tokenizer = train_tokenizer(["a document", "another document"], 18)

@@ -50,6 +50,14 @@ def test_two_marks_that_are_one_to_a_sentence_piece():
     assert {"``", "''"} <= set(pieces)
 
 
+@pytest.mark.parametrize("space", ["\xa0", "\u3000", "\0"])
+def test_spaces_of_unicode(space, tokenizer):
+    text = f"the{space}CAT sat"
+    (found,) = token_offsets([text], tokenizer)
+    assert found.ids.tolist() == tokenizer([text])[0].numpy().tolist()
+    assert surfaces(text, found) == ["the", "CAT", "sat"]
+
+
 def test_nothing_and_spaces(tokenizer):
     empty, spaces = token_offsets(["", "  \n"], tokenizer)
     assert empty.ids.shape == spaces.ids.shape == (0,)
