@@ -13,9 +13,13 @@ have no answer.
 `--output_dir` gets exact match and F1 of all seeds, as the official scripts
 compute them (results.json), launch.json, and of each seed its model,
 predictions.json in the leaderboard's form, of SQuAD 2.0 null_odds.json, and
-nbest.json. Killed at any moment, the same command line goes on where it was: a
-finished seed is not trained again, and the one in training is backed up every
-five minutes (`--backup_minutes`) and at SIGTERM.
+nbest.json. Of SQuAD 2.0, `best_...` is what the best of all thresholds gives;
+the official script finds it in these files if all questions are answered in
+predictions.json, as with a large `--null_threshold`.
+
+Killed at any moment, the same command line goes on where it was: a finished
+seed is not trained again, and the one in training is backed up every five
+minutes (`--backup_minutes`) and at SIGTERM.
 """
 
 import dataclasses

@@ -18,7 +18,8 @@ class SoftDistillationLoss(keras.losses.Loss):
 
     The teacher is a constant: no gradient goes to its logits. Of many classes,
     as in a vocabulary, it works on some positions at a time, so that beside the
-    gradient it needs little memory.
+    gradient it needs little memory; on TensorFlow where their number is known
+    as the graph is made (batches with `drop_remainder`), else on all at once.
 
     Being a `keras.losses.Loss`, it takes `sample_weight`, honours the Keras
     mask of the student's logits and reduces as every Keras loss does.

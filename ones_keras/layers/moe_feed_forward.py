@@ -66,8 +66,9 @@ class MoEFeedForward(keras.layers.Layer):
         mutual_distillation: float. Weight of the mean squared distance between
             the outputs of a token's experts, added with `add_loss` in training:
             experts that teach each other (MoDE). It needs `top_k` of 2 or
-            more; `top_k=num_experts` is MoDE's dense gate. The form of the loss
-            is recalled, not verified against the paper. Defaults to `0.0`.
+            more; `top_k=num_experts` is MoDE's dense gate. A layer that blocks
+            share adds it once a block. The form of the loss is recalled, not
+            verified against the paper. Defaults to `0.0`.
         router_noise: float or `None`. Standard deviation of the normal noise
             added to the router's logits in training. Defaults to `None`, the
             paper's `1 / num_experts`.
