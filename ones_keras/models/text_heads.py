@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from ones_keras.layers import MoEFeedForward
-from ones_keras.models.checked_length import CheckedLength
+from ones_keras.models.checked_tokens import CheckedTokens
 from ones_keras.portable_saving import PortableModel
 from ones_keras.validation import check_positive_int
 
@@ -144,7 +144,7 @@ def _features(model):
 
 
 @keras.saving.register_keras_serializable(package="ones_keras")
-class _TextModel(CheckedLength, PortableModel):
+class _TextModel(CheckedTokens, PortableModel):
     """A trained text model with a new head."""
 
     @property
@@ -157,7 +157,15 @@ class _TextModel(CheckedLength, PortableModel):
 
         KerasHub's own layers refuse longer sequences by themselves.
         """
+        return self._rows("position_embedding")
+
+    @property
+    def vocabulary_size(self):
+        """Tokens that there are embeddings of, `None` if it is not known."""
+        return self._rows("token_embedding")
+
+    def _rows(self, name):
         for layer in self.layers:
-            if layer.name == "position_embedding":
+            if layer.name == name:
                 return getattr(layer, "input_dim", None)
         return None

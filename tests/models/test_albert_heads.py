@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ones_keras.models import (
     AlbertBackbone,
@@ -33,6 +34,49 @@ def test_tied_embedding_learns_from_both_ends(rng):
     moved = np.abs(model.get_layer("token_embedding").get_weights()[0] - before)
     assert moved[inputs["token_ids"][0, 0]].max() > 1e-4  # as an input
     assert moved[40].max() > 1e-2  # as an output
+
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_tokens_without_an_embedding_are_refused(as_dataset, rng):
+    """Of a vocabulary that is not the model's, wherever they come."""
+    good, bad = ((masked_lm_inputs(rng, vocabulary_size=50)) for _ in range(2))
+    bad["token_ids"][2, 1] = 50
+    labels = {"masked_lm": np.ones((3, 2)), "sentence_order": np.ones(3)}
+    weights = {name: np.ones_like(value) for name, value in labels.items()}
+
+    def given(*parts):
+        """Arguments of `fit`."""
+        names = ("x", "y", "sample_weight")
+        if not as_dataset:
+            return dict(zip(names, parts, strict=False))
+        parts = parts if len(parts) > 1 else parts[0]
+        return {"x": tf.data.Dataset.from_tensor_slices(parts).batch(2)}
+
+    def held_out(*parts):
+        return given(*parts)["x"] if as_dataset else parts
+
+    model = AlbertMaskedLM(AlbertBackbone(**SMALL))
+    taken, refused = ((x, labels, weights) for x in (good, bad))
+    quiet = {"shuffle": False, "verbose": 0}
+    for x in (taken[:2], taken):
+        model.fit(**given(*x), validation_data=held_out(*x), **quiet)
+    found = model.evaluate(**given(*taken), return_dict=True, verbose=0)
+    assert np.isfinite(found["loss"])
+    found = model.predict(**given(good), verbose=0)
+    assert found["masked_lm"].shape == (3, 2, 50)
+    for run in (
+        lambda model: model.fit(**given(*refused), **quiet),
+        lambda model: model.fit(
+            **given(*taken), validation_data=held_out(*refused), **quiet
+        ),
+        lambda model: model.evaluate(**given(*refused), verbose=0),
+        lambda model: model.predict(**given(bad), verbose=0),
+    ):
+        # On JAX Keras leaves no values to the variables of one that failed.
+        model = AlbertMaskedLM(AlbertBackbone(**SMALL))
+        error = tf.errors.InvalidArgumentError if as_dataset else ValueError
+        with pytest.raises(error, match=r"50 tokens.*of up to"):
+            run(model)
 
 
 def test_padded_places_among_the_masked_do_not_count(rng):

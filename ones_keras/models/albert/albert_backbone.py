@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from ones_keras.models.albert.albert_presets import ALBERT_PRESETS
-from ones_keras.models.checked_length import CheckedLength
+from ones_keras.models.checked_tokens import CheckedTokens
 from ones_keras.models.encoder import Encoder
 from ones_keras.models.sparse_backbone import SparseBackbone
 from ones_keras.validation import check_positive_int
@@ -14,7 +14,7 @@ def albert_initializer():
 
 
 @keras.saving.register_keras_serializable(package="ones_keras")
-class AlbertBackbone(CheckedLength, SparseBackbone):
+class AlbertBackbone(CheckedTokens, SparseBackbone):
     """ALBERT whose feed-forward blocks may be sparse.
 
     One architecture in two states: with `num_experts` it is WideNet's text
@@ -67,8 +67,9 @@ class AlbertBackbone(CheckedLength, SparseBackbone):
 
     Input:
         Dict of int32 tensors `(B, T)` with `T <= max_sequence_length`:
-        `token_ids`, `segment_ids`, and `padding_mask`, 0 for padding. That ids
-        are below `vocabulary_size` is not checked.
+        `token_ids`, `segment_ids`, and `padding_mask`, 0 for padding. `fit`,
+        `evaluate` and `predict` refuse ids that are not below
+        `vocabulary_size`, of arrays and `tf.data.Dataset`s; calls do not look.
 
     Output:
         Dict: `sequence_output` of shape `(B, T, hidden_dim)`, `pooled_output`

@@ -6,12 +6,12 @@ from ones_keras.models.albert.albert_backbone import (
     AlbertBackbone,
     albert_initializer,
 )
-from ones_keras.models.checked_length import CheckedLength
+from ones_keras.models.checked_tokens import CheckedTokens
 from ones_keras.models.sparse_task import SparseTask, head_policy
 
 
 @keras.saving.register_keras_serializable(package="ones_keras")
-class AlbertMaskedLM(CheckedLength, SparseTask, MaskedLM):
+class AlbertMaskedLM(CheckedTokens, SparseTask, MaskedLM):
     """ALBERT's pretraining: masked language model and sentence order.
 
     Logits of the vocabulary at the masked positions alone, through a matrix

@@ -2,13 +2,13 @@ import keras
 from keras_hub.models import Task
 
 from ones_keras.models.albert.albert_backbone import AlbertBackbone
-from ones_keras.models.checked_length import CheckedLength
+from ones_keras.models.checked_tokens import CheckedTokens
 from ones_keras.models.sparse_task import SparseTask, head_policy
 from ones_keras.models.text_heads import span_logits
 
 
 @keras.saving.register_keras_serializable(package="ones_keras")
-class AlbertSpanExtractor(CheckedLength, SparseTask, Task):
+class AlbertSpanExtractor(CheckedTokens, SparseTask, Task):
     """Where an answer starts and ends in a text, as in SQuAD.
 
     One linear layer gives every token a logit as the first and one as the last

@@ -2,14 +2,14 @@ import keras
 from keras_hub.models import TextClassifier
 
 from ones_keras.models.albert.albert_backbone import AlbertBackbone
-from ones_keras.models.checked_length import CheckedLength
+from ones_keras.models.checked_tokens import CheckedTokens
 from ones_keras.models.sparse_task import SparseTask, head_policy
 from ones_keras.models.text_heads import classifier_logits
 from ones_keras.validation import check_positive_int
 
 
 @keras.saving.register_keras_serializable(package="ones_keras")
-class AlbertTextClassifier(CheckedLength, SparseTask, TextClassifier):
+class AlbertTextClassifier(CheckedTokens, SparseTask, TextClassifier):
     """Text classifier: one linear layer on the pooled output.
 
     Args:
