@@ -25,7 +25,9 @@ def draw_alphas(rows):
         layout="constrained",
         facecolor="white",
     )
-    panels = picture.subplots(2, len(tasks), squeeze=False, sharex=True)
+    panels = picture.subplots(
+        2, len(tasks), squeeze=False, sharex=True, sharey="row"
+    )
     for (above, below), task in zip(panels.T, tasks, strict=True):
         above.set_title(task, fontsize=10, color=MUTED)
         above.axhline(0, color=MUTED, lw=1, ls=(0, (4, 3)))
@@ -50,6 +52,11 @@ def draw_alphas(rows):
                 [np.nanmean(row.values["similarity"]) for row in own],
                 **style,
             )
+        # Linear up to a point: gains are small, and what too much costs not.
+        above.set_yscale("symlog", linthresh=1, linscale=2)
+        above.set_yticks((-30, -10, -3, -1, 0, 1, 3), minor=False)
+        above.minorticks_off()
+        above.yaxis.set_major_formatter("{x:g}")
         below.set_ylim(0, 1.05)
         below.set_xlabel("alpha")
         below.set_xticks(range(len(alphas)), [f"{each:g}" for each in alphas])
@@ -57,10 +64,12 @@ def draw_alphas(rows):
             tidy(axes, grid="y")
             axes.tick_params(axis="y", colors=MUTED)
     panels[0, 0].set_ylabel(
-        "test accuracy minus alpha 0's (%)\n± two standard errors", color=MUTED
+        "test accuracy minus alpha 0's (%)\n"
+        "± two standard errors; beyond ±1 by factors",
+        color=MUTED,
     )
     panels[1, 0].set_ylabel("similarity of the experts", color=MUTED)
-    panels[0, 0].legend(frameon=False, fontsize=9)
+    panels[0, 0].legend(frameon=False, fontsize=9, loc="lower left")
     write_title(picture, "Experts that teach each other")
     return picture
 
