@@ -255,6 +255,11 @@ def write(path, text):
     return path
 
 
+def all_documents(corpus):
+    splits = corpus.train_split, corpus.validation_split, corpus.test_split
+    return [document for split in splits for document in split.documents()]
+
+
 def test_text_files_are_split_by_documents(tmp_path):
     paragraphs = [f"Paragraph {i}\n goes on." for i in range(12000)]
     write(tmp_path / "a.txt", "\n\n\n".join(paragraphs[:9000]) + "\n")
@@ -297,15 +302,7 @@ def test_text_without_blank_lines_in_folders_of_folders(tmp_path):
     write(tmp_path / "deep" / "a.txt", "\n".join(lines[:5000]))
     write(tmp_path / "deep" / "deeper" / "b.txt", "\n".join(lines[5000:]))
     corpus = load_text_corpus("text", tmp_path / "**" / "*.txt")
-    documents = [
-        document
-        for split in (
-            corpus.train_split,
-            corpus.validation_split,
-            corpus.test_split,
-        )
-        for document in split.documents()
-    ]
+    documents = all_documents(corpus)
     assert max(map(len, documents)) < 2200
     words = " ".join(documents).split()
     assert sorted(words) == sorted(" ".join(lines).split())
@@ -319,15 +316,7 @@ def test_text_without_line_breaks(between, tmp_path, monkeypatch):
     (tmp_path / "a folder.txt").mkdir()
     write(tmp_path / "a.txt", text)
     corpus = load_text_corpus("text", tmp_path)
-    documents = [
-        document
-        for split in (
-            corpus.train_split,
-            corpus.validation_split,
-            corpus.test_split,
-        )
-        for document in split.documents()
-    ]
+    documents = all_documents(corpus)
     lengths = sorted(map(len, documents))
     # Two pieces, but for what is left in the end.
     assert lengths[-2] <= 4001
