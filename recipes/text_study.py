@@ -140,7 +140,6 @@ class TextStudy(SeedStudy):
     def test(self):
         """Open the test split: one `MethodResult` a run, of the pretraining."""
         teacher = self.runs[0].model
-        # Once, as TensorFlow takes seconds to trace what makes them.
         batches = self._batches("test")
         results = []
         for run in self.runs:

@@ -223,7 +223,7 @@ def _texts(documents, tokenizer, sequence_length):
     return dataset.filter(lambda ids, starts: tf.shape(ids)[0] > 0)
 
 
-# Once for all splits and seeds, as TensorFlow takes seconds to trace it.
+# Once for all splits and seeds: TensorFlow takes half a second to trace it.
 @functools.lru_cache(_KEPT_GRAPHS)
 def _cutting(tokenizer, width):
     """A function from a document to its windows of so many tokens."""
