@@ -14,6 +14,7 @@ import pathlib
 import re
 import signal
 import sys
+import threading
 
 from absl import flags
 from devices import choose_devices, define_device_flags, own_copy
@@ -171,9 +172,18 @@ def exit_when_stopped():
             "Stopped by SIGTERM. The same command line goes on from here."
         )
 
-    before = None
+    def stop_again(ignored):
+        # The collector's callbacks and destructors swallow what is raised.
+        if issubclass(ignored.exc_type, TrainingStopped):
+            signal_later = (os.getpid(), signal.SIGTERM)
+            threading.Timer(0.1, os.kill, signal_later).start()
+        else:
+            hook(ignored)
+
+    before, hook = None, sys.unraisablehook
     if num_hosts() == 1:
         before = signal.signal(signal.SIGTERM, stop)
+        sys.unraisablehook = stop_again
     try:
         yield
     except TrainingStopped as stopped:
@@ -187,6 +197,7 @@ def exit_when_stopped():
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+            sys.unraisablehook = hook
 
 
 def make_progress():
