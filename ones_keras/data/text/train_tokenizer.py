@@ -8,7 +8,7 @@ import keras_hub
 import sentencepiece
 import tensorflow as tf
 
-from ones_keras.data.text.fold import DOUBLE_QUOTES, fold
+from ones_keras.data.text.fold import DOUBLE_QUOTES, SPACES, fold
 from ones_keras.data.text.text_tokenizer import TextTokenizer
 from ones_keras.validation import check_positive_int
 
@@ -110,8 +110,12 @@ def _word_piece(lines, vocabulary_size, lowercase):
     dataset = tf.data.Dataset.from_generator(
         lambda: lines, output_signature=tf.TensorSpec((), "string")
     )
+    # As `TextTokenizer` does, which never sees what they join as a word.
+    dataset = dataset.batch(256).map(
+        lambda lines: tf.strings.regex_replace(lines, SPACES, " ")
+    )
     words = keras_hub.tokenizers.compute_word_piece_vocabulary(
-        dataset.batch(256),
+        dataset,
         vocabulary_size,
         lowercase=lowercase,
         strip_accents=lowercase,

@@ -133,6 +133,14 @@ def test_spaces_of_unicode_and_nul(tokenizer):
     )
 
 
+def test_no_word_is_learned_across_a_space_of_unicode():
+    documents = ["ten\u00a0kilogram of\u2009sugar"] * 50
+    tokenizer = train_tokenizer(documents, 60, kind="wordpiece")
+    words = tokenizer.tokenizer.get_vocabulary()
+    assert {"ten", "kilogram", "of", "sugar"} <= set(words)
+    assert not [word for word in words if {"\u00a0", "\u2009"} & set(word)]
+
+
 def test_lines_of_a_word_piece_list(tmp_path):
     """With a byte order mark, line ends of Windows, and a token U+2028."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
