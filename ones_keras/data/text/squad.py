@@ -16,13 +16,14 @@ class SquadQuestion(NamedTuple):
         question: string.
         context: string. The text that holds the answer.
         answers: tuple of pairs `(text, start)`, `context` from `start` on
-            being the text; empty where there is no answer.
+            being the text; empty where there is no answer. Of a file whose
+            starts were not checked they are what it says, `None` if nothing.
     """
 
     id: str
     question: str
     context: str
-    answers: tuple[tuple[str, int], ...]
+    answers: tuple[tuple[str, int | None], ...]
 
 
 def read_squad(path, check_starts=True):
@@ -31,7 +32,8 @@ def read_squad(path, check_starts=True):
     Args:
         path: string or path. A JSON file of SQuAD 1.1 or 2.0.
         check_starts: bool. Whether an answer has to be where its
-            `answer_start` says, as it must be in training. Defaults to `True`.
+            `answer_start` says, as it must be in training. An evaluation does
+            not look at it. Defaults to `True`.
 
     Returns:
         A list of `SquadQuestion`s.
@@ -97,19 +99,30 @@ def _question(entry, context, check_starts):
     answers = []
     if not entry.get("is_impossible", False):
         for answer in entry["answers"]:
-            text, start = _text(answer, "text"), answer["answer_start"]
-            found = context[start : start + len(text)]
-            if check_starts and (found != text or not text.strip()):
-                raise ValueError(
-                    f"the answer {text!r} is not at {start} of its context, "
-                    f"but {found!r}"
-                )
+            text, start = _text(answer, "text"), answer.get("answer_start")
+            if check_starts:
+                _check_start(text, start, context)
+            elif type(start) is not int:
+                start = None
             answers.append((text, start))
         if not answers:
             raise ValueError("a question that is possible has no answer")
     return SquadQuestion(
         entry["id"], _text(entry, "question"), context, tuple(answers)
     )
+
+
+def _check_start(text, start, context):
+    if type(start) is not int or start < 0:
+        raise ValueError(
+            f"'answer_start' must be an integer of 0 or more, not {start!r}"
+        )
+    found = context[start : start + len(text)]
+    if found != text or not text.strip():
+        raise ValueError(
+            f"the answer {text!r} is not at {start} of its context, "
+            f"but {found!r}"
+        )
 
 
 def squad_metrics(questions, predictions, null_scores=None, version_2=None):

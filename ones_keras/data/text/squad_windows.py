@@ -133,9 +133,9 @@ def _has_most(span, spans):
 
 def _answer_tokens(question, context):
     """First and last token that the first answer has a part of, or `None`."""
-    if not question.answers:
+    text, start = question.answers[0] if question.answers else ("", None)
+    if start is None:
         return None
-    text, start = question.answers[0]
     end = start + len(text)
     inside = np.flatnonzero((context.ends > start) & (context.starts < end))
     return (inside[0], inside[-1]) if len(inside) else None

@@ -57,6 +57,9 @@ def test_official_form(tmp_path):
         (content({"id": "q7", "question": "Who?"}), "question 'q7'.*answers"),
         (content(entry(answers=(("dog", 4),))), "question 'a'.*'dog'.*at 4"),
         (content(entry(answers=())), "question 'a'.*no answer"),
+        # Counted from the end.
+        (content(entry(answers=(("cat", 4 - len(CONTEXT)),))), "not -"),
+        (content(entry(answers=(("cat", None),))), "'a'.*not None"),
         (content(entry(), entry()), r"same id: \['a'\]"),
         (content(), "no questions"),
         (content(entry("\ud83d")), r"question 0: .*surrogates not allowed"),
@@ -80,6 +83,10 @@ def test_unreadable_files_are_named(tmp_path):
 def test_answers_elsewhere_may_be_allowed(tmp_path):
     path = write(tmp_path, content(entry(answers=(("dog", 4),))))
     assert read_squad(path, check_starts=False)[0].answers == (("dog", 4),)
+    path = write(tmp_path, content(entry(answers=(("dog", None),))))
+    (unknown,) = read_squad(path, check_starts=False)
+    assert unknown.answers == (("dog", None),)
+    assert squad_metrics([unknown], {"a": "Dog."})["f1"] == 100
 
 
 def test_normalization():

@@ -65,6 +65,18 @@ def test_labels_are_the_answers_tokens_or_none(windows):
     assert not found.labels[found.question == 1].any()
 
 
+def test_an_answer_whose_place_is_not_known_has_no_label(windows, tokenizer):
+    questions, found = windows
+    unknown = [
+        question._replace(answers=tuple((text, None) for text, _ in answers))
+        for question in questions
+        for answers in [question.answers]
+    ]
+    again = squad_windows(unknown, tokenizer, 16, 4, 5)
+    assert not again.labels.any()
+    np.testing.assert_array_equal(again.x["token_ids"], found.x["token_ids"])
+
+
 def test_bad_strides_are_named(windows, tokenizer):
     questions, _ = windows
     with pytest.raises(ValueError, match="`stride=14`"):
