@@ -1,25 +1,31 @@
 """Shared fixtures. The backend under test is `KERAS_BACKEND`."""
 
 import gc
+import importlib
+import importlib.metadata
 import os
 import pathlib
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
 import numpy as np
 import pytest
 
-import ones_keras  # noqa: F401
-
-# The collector of garbage need not look at what was imported.
-gc.freeze()
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 SHARED_DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 
 
+def pytest_configure(config):
+    if config.getoption("numprocesses", None):
+        return  # Those import it; this process only hands out the tests.
+    importlib.import_module("ones_keras")
+    # The collector of garbage need not look at what was imported.
+    gc.freeze()
+
+
 def pytest_report_header():
-    return f"keras {keras.__version__} on {keras.backend.backend()}"
+    version = importlib.metadata.version("keras")
+    backend = os.environ.get("KERAS_BACKEND", "its default backend")
+    return f"keras {version} on {backend}"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -37,6 +43,8 @@ def _collected():
 @pytest.fixture(autouse=True)
 def _seeded():
     """Every test starts from the same random state and float32."""
+    import keras
+
     keras.utils.set_random_seed(1234)
     policy = keras.config.dtype_policy()
     yield
@@ -50,6 +58,8 @@ def eager(monkeypatch):
 
     Graphs are what `fit` makes of the same models in all other tests.
     """
+    import keras
+
     if keras.backend.backend() == "tensorflow":
         always = property(lambda model: True, lambda model, value: None)
         monkeypatch.setattr(keras.Model, "run_eagerly", always)

@@ -1,13 +1,13 @@
 """Trains a small MoE teacher and distils it, on devices of this machine.
 
-A script, as devices are made before a backend starts. It prints the logs and
-the weights as JSON:
+A script too, as devices are made before a backend starts. It prints the logs
+and the weights as JSON:
 
     python -m tests.distributed_learning STRATEGY TEACHER DEVICES [PORT PROCESS]
 
 `STRATEGY` is `none`, `mirrored`, `data_parallel` or `expert_parallel`,
-`TEACHER` is `online` or `cached`. With a port and the number of a process it is
-one of two that share the work.
+`TEACHER` is `online`, `cached`, or both with a comma. With a port and the
+number of a process it is one of two that share the work.
 """
 
 import json
@@ -15,12 +15,12 @@ import os
 import sys
 import tempfile
 
-STRATEGY, TEACHER, DEVICES = *sys.argv[1:3], int(sys.argv[3])
-PROCESSES = 2 if len(sys.argv) > 4 else 1
-if os.environ["KERAS_BACKEND"] == "jax":
+PROCESSES = 2 if __name__ == "__main__" and len(sys.argv) > 4 else 1
+if __name__ == "__main__" and os.environ["KERAS_BACKEND"] == "jax":
+    own = int(sys.argv[3]) // PROCESSES
     os.environ["XLA_FLAGS"] = (
         os.environ.get("XLA_FLAGS", "")
-        + f" --xla_force_host_platform_device_count={DEVICES // PROCESSES}"
+        + f" --xla_force_host_platform_device_count={own}"
     )
 
 import keras  # noqa: E402
@@ -32,15 +32,16 @@ import ones_keras  # noqa: E402
 BATCH, STEPS = 16, 3
 
 
-def learn():
+def learn(name="none", kinds="online", devices=1):
+    """The logs and weights of the teacher and of a student of each kind."""
     rng = np.random.default_rng(0)
     count = STEPS * BATCH
     x = rng.uniform(0, 255, (count, 8, 8, 1)).astype("float32")
     y = rng.integers(0, 10, count).astype("int32")
-    if STRATEGY == "mirrored":
+    if name == "mirrored":
         (cpu,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(
-            cpu, [tf.config.LogicalDeviceConfiguration()] * DEVICES
+            cpu, [tf.config.LogicalDeviceConfiguration()] * devices
         )
     keras.utils.set_random_seed(0)
     # Each device has a capacity, and on TensorFlow noise, of its own.
@@ -56,19 +57,24 @@ def learn():
     # Experts that are not used alike, so that their balance counts.
     router = teacher.get_layer("feed_forward").router_kernel
     router.assign(3 * keras.ops.convert_to_tensor(router))
-    strategy = ones_keras.training.choose_strategy(STRATEGY)
-    assert strategy.num_devices == DEVICES
+    strategy = ones_keras.training.choose_strategy(name)
+    assert strategy.num_devices == devices
     examples = tf.data.Dataset.from_tensor_slices((x, y))
     train = strategy.own_part(examples.batch(BATCH, drop_remainder=True))
     found = [fit(teacher, teacher, strategy, examples, train)]
-    student = ones_keras.gather(teacher, method="average", verbose=False)
-    with tempfile.TemporaryDirectory() as folder:
-        if TEACHER == "cached":
-            teacher = ones_keras.TeacherCache(folder, teacher, STEPS)
-            teacher.fill(train.skip)
-            train = teacher.lessons(train.skip).take(STEPS)
-        distiller = ones_keras.Distiller(teacher, student)
-        return [*found, fit(distiller, student, strategy, examples, train)]
+    for kind in kinds.split(","):
+        student = ones_keras.gather(teacher, method="average", verbose=False)
+        if kind == "online":
+            distiller = ones_keras.Distiller(teacher, student)
+            found.append(fit(distiller, student, strategy, examples, train))
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            cache = ones_keras.TeacherCache(folder, teacher, STEPS)
+            cache.fill(train.skip)
+            lessons = cache.lessons(train.skip).take(STEPS)
+            distiller = ones_keras.Distiller(cache, student)
+            found.append(fit(distiller, student, strategy, examples, lessons))
+    return found
 
 
 def fit(model, trained, strategy, examples, train):
@@ -94,10 +100,10 @@ def fit(model, trained, strategy, examples, train):
             shuffle=False,
             verbose=0,
         ).history
-        if STRATEGY == "expert_parallel" and model is trained:
+        if strategy.name == "expert_parallel" and model is trained:
             bank = spread.get_layer("feed_forward").up_kernel.value
             # The four experts are on the devices of each process.
-            own = 4 * PROCESSES // DEVICES or 1
+            own = 4 * PROCESSES // strategy.num_devices or 1
             assert bank.addressable_shards[0].data.shape[0] == own
     # Of the last batch the loss is by the size that it was filled up to.
     del history["val_loss"], history["val_accuracy"]
@@ -121,4 +127,4 @@ if __name__ == "__main__":
             num_processes=PROCESSES,
             process_id=int(sys.argv[5]),
         )
-    print(json.dumps(learn()))
+    print(json.dumps(learn(*sys.argv[1:3], int(sys.argv[3]))))

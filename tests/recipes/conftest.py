@@ -7,10 +7,22 @@ import sys
 import pytest
 from absl import flags
 from absl.testing import flagsaver
+from matplotlib.figure import Figure
 
 from tests.recipe_flags import forget_recipe_flags
 
 FOLDER = pathlib.Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture(autouse=True)
+def _coarse_pictures(monkeypatch):
+    """How they look is no matter here, and fine ones take a second each."""
+    save = Figure.savefig
+
+    def savefig(figure, *args, **kwargs):
+        save(figure, *args, **{**kwargs, "dpi": 20})
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
 
 
 @pytest.fixture

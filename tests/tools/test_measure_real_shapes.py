@@ -4,8 +4,10 @@ import re
 
 import keras
 import numpy as np
+import pytest
 
 
+@pytest.mark.usefixtures("eager")
 def test_every_stage_has_its_row(run_tool, tmp_path, rng):
     for split in ("train", "val"):
         for label in ("cat", "dog"):

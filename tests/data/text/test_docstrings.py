@@ -58,7 +58,7 @@ def package(tmp_path, monkeypatch):
 
 
 def test_what_is_held_out_is_not_in_training_too():
-    train, *held_out = docstrings.split_docstrings(("keras", "scipy"))
+    train, *held_out = docstrings.split_docstrings(("keras", "matplotlib"))
     seen = {line for text in train for line in text.text.split("\n")}
     for split in held_out:
         assert len(split) > 10
@@ -67,7 +67,7 @@ def test_what_is_held_out_is_not_in_training_too():
             assert not seen & set(docstring.text.split("\n"))
     # What is left stood in docstrings of the same module.
     whole = {}
-    for docstring in read_docstrings(("keras", "scipy")):
+    for docstring in read_docstrings(("keras", "matplotlib")):
         key = docstring.package, docstring.module
         whole.setdefault(key, set()).update(docstring.text.split("\n"))
     for docstring in held_out[1]:
