@@ -9,6 +9,10 @@ from tests.gathering.expert_cases import calibrate_by_hand, make_experts
 
 @pytest.fixture
 def teacher(rng):
+    return make_teacher(rng)
+
+
+def make_teacher(rng):
     model = ones_keras.models.ViTImageClassifier.from_preset(
         "widenet_vit_tiny", num_classes=3, num_layers=2
     )

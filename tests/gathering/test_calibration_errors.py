@@ -7,7 +7,14 @@ from ones_keras.gathering.calibration_batches import (
     CalibrationBatches,
     held_out,
 )
+from tests.gathering.conftest import make_teacher
 from tests.gathering.token_cases import gather, vit_moe
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    """One for all of them, as none comes to be gathered."""
+    return make_teacher(np.random.default_rng(0))
 
 
 def test_values_that_are_not_finite_are_named(teacher, images):

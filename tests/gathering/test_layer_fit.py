@@ -84,14 +84,15 @@ def test_layer_fit_that_goes_wrong_gives_its_start(
 
 
 def test_layer_fit_repeats_itself_and_takes_up_a_start(experts, calibration):
-    first = run("layer_fit", experts, calibration, **FIT)
+    short = {**FIT, "steps": 60}
+    first = run("layer_fit", experts, calibration, **short)
     # Its own seed decides, and no other one.
     keras.utils.set_random_seed(99)
-    again = run("layer_fit", experts, calibration, **FIT)
+    again = run("layer_fit", experts, calibration, **short)
     np.testing.assert_array_equal(first.up_kernel, again.up_kernel)
-    other = run("layer_fit", experts, calibration._replace(seed=1), **FIT)
+    other = run("layer_fit", experts, calibration._replace(seed=1), **short)
     assert np.abs(other.up_kernel - first.up_kernel).max() > 0
-    on = run("layer_fit", experts, calibration._replace(start=first), **FIT)
+    on = run("layer_fit", experts, calibration._replace(start=first), **short)
     # Where the first one ended, but for the way back through float64.
     np.testing.assert_allclose(
         on.details["fit_error_before"], first.details["fit_error"], rtol=1e-4

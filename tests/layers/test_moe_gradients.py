@@ -23,8 +23,7 @@ CASES = [
     for name in ADVERSE
     for capacity_factor in (None, 0.6)
     for jit in JIT[keras.backend.backend()]
-    if keras.backend.backend() != "tensorflow"
-    or not (jit and capacity_factor)
+    if not (jit and capacity_factor)
     or name in ("all to one expert", "half masked")
 ]
 

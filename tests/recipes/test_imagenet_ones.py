@@ -1,6 +1,7 @@
 """The recipe as a user runs it: a command line, its files, its errors."""
 
 import functools
+import importlib
 import json
 import pathlib
 import re
@@ -29,9 +30,12 @@ def launch(*flags):
 
 
 @pytest.fixture
-def recipe(import_recipe, run_recipe):
+def recipe(import_recipe, run_recipe, monkeypatch):
     """The same in this process, for speed; returns what it printed."""
-    return functools.partial(run_recipe, import_recipe("imagenet_ones"))
+    module = import_recipe("imagenet_ones")
+    image_study = importlib.import_module("image_study")
+    monkeypatch.setattr(image_study, "LATENCY_REPEATS", 1)
+    return functools.partial(run_recipe, module)
 
 
 @pytest.fixture(scope="module")
@@ -233,11 +237,12 @@ def test_corrupt_images(tmp_path, recipe, pictures, limit, caplog):
         "--dataset=imagefolder",
         f"--data_dir={pictures}",
         "--image_size=8",
+        "--num_layers=1",
         "--batch_size=20",
         "--teacher_steps=2",
         "--methods=",
         "--evaluations=1",
-        "--rand_augment=1",
+        f"--rand_augment={1 if limit else 0}",
         "--mixup=0.5",
         "--label_smoothing=0.1",
         "--validation_share=0.2",

@@ -176,8 +176,7 @@ def test_students_side_by_side_as_each_by_fit(settings, teacher, rng, tmp_path):
         assert_same_weights(model.student, other.student)
 
 
-@pytest.mark.parametrize("loop", [1, 100])
-@pytest.mark.parametrize("how", ["killed", "SIGTERM"])
+@pytest.mark.parametrize(("loop", "how"), [(1, "killed"), (100, "SIGTERM")])
 def test_goes_on_where_it_was_interrupted(
     settings, teacher, rng, tmp_path, monkeypatch, loop, how
 ):

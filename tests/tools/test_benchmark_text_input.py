@@ -4,8 +4,11 @@ import json
 
 import keras
 
+from ones_keras.data.text import text_corpus
 
-def test_speed_and_waiting(run_tool, tmp_path):
+
+def test_speed_and_waiting(run_tool, tmp_path, monkeypatch):
+    monkeypatch.setattr(text_corpus, "SHUFFLED_TEXTS", 512)
     text = "A sentence of some length. And another one, quite as long.\n\n"
     lines = [text.replace("some", f"some{i}") for i in range(4000)]
     (tmp_path / "text.txt").write_text("".join(lines))
@@ -17,7 +20,7 @@ def test_speed_and_waiting(run_tool, tmp_path):
         "--corpus=text",
         f"--data_dir={tmp_path}",
         f"--vocabulary={tmp_path / 'vocabulary'}",
-        "--batch_size=1024",
+        "--batch_size=32",
         "--sequence_length=16",
         "--turns=1",
         f"--json={path}",
