@@ -59,6 +59,8 @@ class FineTuningSettings:
             refuse("model", self.model, "a file")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             refuse("seeds", self.seeds, "one or more different integers")
+        if max(self.seeds) >= 2**31:
+            refuse("seeds", self.seeds, "below 2**31")
         for name in ("steps", "batch_size", "evaluation_batch_size"):
             if getattr(self, name) < 1:
                 refuse(name, getattr(self, name), "at least 1")

@@ -112,6 +112,16 @@ class TextSettings(TrainingSettings):
                 self.fine_tune_learning_rate,
                 "positive",
             )
+        if (
+            self.fine_tune_steps
+            and self.final_learning_rate >= self.fine_tune_learning_rate
+        ):
+            refuse(
+                "final_learning_rate",
+                self.final_learning_rate,
+                f"less than the {self.fine_tune_learning_rate:g} of "
+                "--fine_tune_learning_rate",
+            )
         # One reading of the text: stretches of another length begin anew.
         for name in ("teacher_steps", "student_steps", "fine_tune_steps"):
             if getattr(self, name) % self.evaluations:

@@ -226,6 +226,7 @@ def test_scores_against_a_loop(import_recipe, books, rng):
         ("--tokenizer=bpe", "`--tokenizer=bpe`"),
         ("--fine_tune_steps=3", "a multiple of --evaluations, 2"),
         ("--calibration_batches=1", "Too few calibration tokens"),
+        ("--final_learning_rate=0.004", "of --fine_tune_learning_rate"),
     ],
 )
 def test_what_cannot_work_is_said_before_training(
