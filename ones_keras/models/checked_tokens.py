@@ -6,9 +6,9 @@ class CheckedTokens:
     """Mixin of a model that has embeddings for some tokens and positions.
 
     Sequences that are too long are refused wherever the model is called, ids
-    that are too large in `fit`, `evaluate` and `predict` of arrays and
-    `tf.data.Dataset`s: without it JAX trains on to NaN, and TensorFlow and
-    PyTorch end somewhere in a layer.
+    out of their range in `fit`, `evaluate` and `predict` of arrays and
+    `tf.data.Dataset`s: without it JAX trains on to NaN or takes negative ones
+    from the end, and TensorFlow and PyTorch end somewhere in a layer.
     """
 
     # Keras trains a model whose `call` does not name `training` without it.
@@ -51,31 +51,60 @@ class CheckedTokens:
         return getattr(self, "backbone", self)
 
     def _checked(self, x):
-        """The same data, whose token ids are looked at as they come."""
-        size = self._embeddings().vocabulary_size
-        if size is None:
-            return x
-        message = (
-            f"The model has embeddings of {size} tokens. Received: `token_ids` "
-            "of up to"
-        )
-
-        def check(*batch):
-            largest = tf.reduce_max(_inputs(batch)["token_ids"])
-            with tf.control_dependencies(
-                [tf.debugging.Assert(largest < size, [message, largest])]
-            ):
-                batch = tf.nest.map_structure(tf.identity, batch)
-            return batch if len(batch) > 1 else batch[0]
-
+        """The same data, whose ids are looked at as they come."""
         if isinstance(x, tf.data.Dataset):
-            if "token_ids" in _inputs(x.element_spec):
-                x = x.map(check).prefetch(1)
-        elif isinstance(x, dict) and ops.size(x.get("token_ids", ())):
-            largest = int(ops.max(x["token_ids"]))
-            if largest >= size:
-                raise ValueError(f"{message} {largest}.")
+            if self._limits(_inputs(x.element_spec)):
+                x = x.map(self._assert_ids).prefetch(1)
+        elif isinstance(x, dict):
+            for name, (size, message) in self._limits(x).items():
+                if not ops.size(x[name]):
+                    continue
+                ids = ops.cast(x[name], "int32")  # They may be bool.
+                low, high = int(ops.min(ids)), int(ops.max(ids))
+                if low < 0 or high >= size:
+                    raise ValueError(f"{message} from {low} to {high}.")
         return x
+
+    def _assert_ids(self, *batch):
+        inputs = _inputs(batch)
+        asserted = []
+        for name, (size, message) in self._limits(inputs).items():
+            ids = tf.cast(inputs[name], "int64")
+            low, high = tf.reduce_min(ids), tf.reduce_max(ids)
+            is_right = tf.logical_and(low >= 0, high < size)
+            said = [f"{message} from", low, "to", high]
+            # The least and the largest of nothing are neither.
+            is_right |= tf.equal(tf.size(inputs[name]), 0)
+            asserted.append(tf.debugging.Assert(is_right, said))
+        with tf.control_dependencies(asserted):
+            batch = tf.nest.map_structure(tf.identity, batch)
+        return batch if len(batch) > 1 else batch[0]
+
+    def _limits(self, inputs):
+        """By name of the inputs with ids: how many there are, a message."""
+        embeddings = self._embeddings()
+        sizes = {
+            "token_ids": ("tokens", embeddings.vocabulary_size),
+            "segment_ids": ("segments", embeddings.num_segments),
+        }
+        limits = {
+            name: (
+                size,
+                f"The model has embeddings of {size} {kind}. Received: "
+                f"`{name}`",
+            )
+            for name, (kind, size) in sizes.items()
+            if name in inputs and size
+        }
+        if "mask_positions" in inputs:
+            length = inputs["token_ids"].shape[1]
+            if length:
+                limits["mask_positions"] = (
+                    length,
+                    f"The sequences have {length} places. Received: "
+                    "`mask_positions`",
+                )
+        return limits
 
 
 def _inputs(batch):

@@ -164,6 +164,11 @@ class _TextModel(CheckedTokens, PortableModel):
         """Tokens that there are embeddings of, `None` if it is not known."""
         return self._rows("token_embedding")
 
+    @property
+    def num_segments(self):
+        """Segments that there are embeddings of, `None` if it is not known."""
+        return self._rows("segment_embedding")
+
     def _rows(self, name):
         for layer in self.layers:
             if layer.name == name:

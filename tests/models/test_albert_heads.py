@@ -20,6 +20,9 @@ from tests.models.albert_cases import (
 )
 from tests.models.stock_file import assert_stock_layers_only
 
+# For what is said before any block is called.
+ONE_BLOCK = {**SMALL, "num_layers": 1}
+
 
 def test_tied_embedding_learns_from_both_ends(rng):
     model = AlbertMaskedLM(AlbertBackbone(**SMALL), compile=False)
@@ -55,7 +58,7 @@ def test_tokens_without_an_embedding_are_refused(as_dataset, rng):
     def held_out(*parts):
         return given(*parts)["x"] if as_dataset else parts
 
-    model = AlbertMaskedLM(AlbertBackbone(**SMALL))
+    model = AlbertMaskedLM(AlbertBackbone(**ONE_BLOCK))
     taken, refused = ((x, labels, weights) for x in (good, bad))
     quiet = {"shuffle": False, "verbose": 0}
     for x in (taken[:2], taken):
@@ -73,10 +76,33 @@ def test_tokens_without_an_embedding_are_refused(as_dataset, rng):
         lambda model: model.predict(**given(bad), verbose=0),
     ):
         # On JAX Keras leaves no values to the variables of one that failed.
-        model = AlbertMaskedLM(AlbertBackbone(**SMALL))
+        model = AlbertMaskedLM(AlbertBackbone(**ONE_BLOCK))
         error = tf.errors.InvalidArgumentError if as_dataset else ValueError
-        with pytest.raises(error, match=r"50 tokens.*of up to"):
+        with pytest.raises(error, match=r"50 tokens.*`token_ids` from.*50"):
             run(model)
+
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("token_ids", -1, r"50 tokens.*`token_ids` from.*-1"),
+        ("segment_ids", 2, r"2 segments.*`segment_ids` from.*2"),
+        ("mask_positions", 10, r"10 places.*`mask_positions` from.*10"),
+    ],
+)
+def test_ids_out_of_their_range_are_refused(
+    as_dataset, name, value, message, rng
+):
+    inputs = masked_lm_inputs(rng, vocabulary_size=50)
+    inputs[name][2, 1] = value
+    error = ValueError
+    if as_dataset:
+        inputs = tf.data.Dataset.from_tensor_slices(inputs).batch(2)
+        error = tf.errors.InvalidArgumentError
+    model = AlbertMaskedLM(AlbertBackbone(**ONE_BLOCK))
+    with pytest.raises(error, match=message):
+        model.predict(inputs, verbose=0)
 
 
 def test_padded_places_among_the_masked_do_not_count(rng):

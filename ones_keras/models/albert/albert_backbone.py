@@ -68,8 +68,9 @@ class AlbertBackbone(CheckedTokens, SparseBackbone):
     Input:
         Dict of int32 tensors `(B, T)` with `T <= max_sequence_length`:
         `token_ids`, `segment_ids`, and `padding_mask`, 0 for padding. `fit`,
-        `evaluate` and `predict` refuse ids that are not below
-        `vocabulary_size`, of arrays and `tf.data.Dataset`s; calls do not look.
+        `evaluate` and `predict` refuse ids that are negative or not below
+        `vocabulary_size` and `num_segments`, of arrays and
+        `tf.data.Dataset`s; calls do not look.
 
     Output:
         Dict: `sequence_output` of shape `(B, T, hidden_dim)`, `pooled_output`
