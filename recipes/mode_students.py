@@ -7,10 +7,10 @@ with those of the teacher without (alpha 0), seed by seed.
 
     python recipes/mode_students.py
 
-has a look at two methods on the 8x8 digits. Seven methods and two budgets, with
-the training of docs/gathering.md otherwise (not run yet, see docs/mode.md):
+has a look at two methods on the 8x8 digits. The study of docs/mode.md, with
+four methods, two budgets and the training of docs/gathering.md otherwise:
 
-    python recipes/mode_students.py --config=digits
+    python recipes/mode_students.py --config=digits --backend=jax
 
 `--output_dir` gets report.json, report.md, report.png, launch.json, and a
 folder an alpha that is the folder of a `gathering_study.py` without its
