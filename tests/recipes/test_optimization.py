@@ -84,3 +84,18 @@ def test_a_restored_model_is_saved_without_an_optimizer(optimization, tmp_path):
     # It can be trained on.
     model.compile("sgd", loss)
     model.fit(x, y, verbose=0)
+
+
+def test_a_share_of_the_steps_loses_none(optimization):
+    """29 / 100 of 100 steps are 28.999..., a tenth of 55 are five."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    for steps, share, expected in ((100, 29 / 100, 29), (55, 0.1, 5)):
+        settings = types.SimpleNamespace(
+            optimizer="adamw",
+            weight_decay=0.0,
+            warmup_share=share,
+            final_learning_rate=0.0,
+        )
+        optimizer = optimization.make_optimizer(settings, steps, 0.1, model)
+        schedule = optimizer.get_config()["learning_rate"]["config"]
+        assert schedule["warmup_steps"] == expected
