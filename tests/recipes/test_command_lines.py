@@ -12,7 +12,7 @@ RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
 @pytest.mark.parametrize(
     ("recipe", "flags", "message"),
     [
-        # Before Keras is imported, and after.
+        # The second after Keras is imported, the others before.
         ("imagenet_ones", ["--svd_ratio=1.5"], "`--svd_ratio=1.5`"),
         ("albert_ones", ["--corpus=text", "--data_dir=nowhere"], "nowhere"),
         ("gathering_study", ["--alpha=2"], "`--alpha=2.0`"),
