@@ -36,17 +36,18 @@ def test_gradients_equal_all_experts(name, capacity_factor, jit, rng):
     weights = rng.normal(size=inputs.shape).astype("float32")
     kwargs = {"mask": mask, "training": True}
     found = loss_and_gradients(layer, inputs, weights, jit=jit, **kwargs)
+    # XLA's own tanh, in steps that are the CPU's choice.
+    near = 3 if jit else 1
     layer.dispatch = "einsum"
     jit = JIT[keras.backend.backend()][0]
     expected = loss_and_gradients(layer, inputs, weights, jit=jit, **kwargs)
-    np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
-    np.testing.assert_allclose(found[1], expected[1], atol=2e-5)
+    np.testing.assert_allclose(found[0], expected[0], atol=near * 1e-5)
+    np.testing.assert_allclose(found[1], expected[1], atol=near * 2e-5)
     names = [variable.name for variable in layer.trainable_variables]
     assert names[0] == "router_kernel"
     for name, one, other in zip(names, found[2], expected[2], strict=True):
-        np.testing.assert_allclose(
-            one, other, atol=1e-5 * max(1, abs(other).max()), err_msg=name
-        )
+        atol = near * 1e-5 * max(1, abs(other).max())
+        np.testing.assert_allclose(one, other, atol=atol, err_msg=name)
     if mask is None:
         assert abs(found[2][0]).max() > 0  # the router does learn
 
