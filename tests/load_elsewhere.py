@@ -72,6 +72,9 @@ def main(folder):
         x, y = read(path.with_suffix(".npz"))
         try:
             model = keras.saving.load_model(path)
+            # A file of a compiled model keeps what its backend does, and
+            # torch.compile takes a minute for each.
+            model.jit_compile = False
             np.savez(
                 path.with_suffix(f".{backend}.npz"), **observe(model, x, y)
             )
