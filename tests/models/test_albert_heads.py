@@ -39,6 +39,7 @@ def test_tied_embedding_learns_from_both_ends(rng):
     assert moved[40].max() > 1e-2  # as an output
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("as_dataset", [False, True])
 def test_tokens_without_an_embedding_are_refused(as_dataset, rng):
     """Of a vocabulary that is not the model's, wherever they come."""

@@ -54,6 +54,7 @@ def test_span_extractor(trained, rng):
     same_head(add_span_extractor(loaded), expected, rng)
 
 
+@pytest.mark.usefixtures("eager")
 def test_fine_tuned_file_round_trip(trained, tmp_path, rng):
     _, loaded = trained
     classifier = add_text_classifier(loaded, 2, dropout=0.1)
