@@ -73,7 +73,7 @@ def main(folder):
         try:
             model = keras.saving.load_model(path)
             # A file of a compiled model keeps what its backend does, and
-            # torch.compile takes a minute for each.
+            # torch.compile takes half a minute of CPU for each.
             model.jit_compile = False
             np.savez(
                 path.with_suffix(f".{backend}.npz"), **observe(model, x, y)
