@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from ones_keras.data.epoch_order import epoch_order
+from ones_keras.data.untuned import untuned
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +44,5 @@ class ArrayExamples:
             )
 
         steps = tf.data.Dataset.counter(start_step)
-        return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
-            tf.data.AUTOTUNE
-        )
+        batches = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+        return untuned(batches.prefetch(2))

@@ -3,8 +3,7 @@
 import dataclasses
 from typing import Any
 
-import tensorflow as tf
-
+from ones_keras.data.untuned import untuned
 from ones_keras.validation import check_positive_int
 
 _MAX_SEED = 2**31 - 1
@@ -107,7 +106,7 @@ class ImageDataset:
         if steps is not None:
             check_positive_int("steps", steps)
             batches = batches.take(steps)
-        return batches.prefetch(tf.data.AUTOTUNE)
+        return untuned(batches.prefetch(2))
 
     def validation(self, batch_size):
         """Returns the validation split, in a fixed order, once."""
@@ -119,4 +118,4 @@ class ImageDataset:
 
     def _evaluation(self, split, batch_size):
         check_positive_int("batch_size", batch_size)
-        return split.batches(batch_size).prefetch(tf.data.AUTOTUNE)
+        return untuned(split.batches(batch_size).prefetch(2))

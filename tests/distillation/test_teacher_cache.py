@@ -83,6 +83,12 @@ def test_lessons_go_on_where_a_training_was(tmp_path):
         )
 
 
+def test_lessons_do_not_tune_themselves(tmp_path):
+    cache = TeacherCache(tmp_path, classifier(0), STEPS)
+    cache.fill(batches)
+    assert cache.lessons(batches).options().autotune.enabled is False
+
+
 def test_filling_goes_on_where_it_was(tmp_path):
     teacher, done = classifier(0), []
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ones_keras.data.text.mask_spans import mask_spans
 from ones_keras.data.text.pair_segments import NUM_SPECIAL, pair_segments
+from ones_keras.data.untuned import untuned
 from ones_keras.validation import check_positive_int
 
 _MAX_SEED = 2**31 - 1
@@ -220,7 +221,7 @@ def _texts(documents, tokenizer, sequence_length):
         _cutting(tokenizer, sequence_length - NUM_SPECIAL),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    return dataset.filter(lambda ids, starts: tf.shape(ids)[0] > 0)
+    return untuned(dataset.filter(lambda ids, starts: tf.shape(ids)[0] > 0))
 
 
 # Once for all splits and seeds: TensorFlow takes half a second to trace it.
@@ -321,7 +322,7 @@ def _examples(batches, count, tokenizer, seed):
         ),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return batches.prefetch(2)
 
 
 @functools.lru_cache(_KEPT_GRAPHS)

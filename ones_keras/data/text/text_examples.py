@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ones_keras.data.epoch_order import epoch_order
 from ones_keras.data.text.text_tokenizer import TextTokenizer
+from ones_keras.data.untuned import untuned
 from ones_keras.validation import check_positive_int
 
 
@@ -76,17 +77,17 @@ class TextExamples:
             return batch(epoch_order(positions, seed, len(self)))
 
         steps = tf.data.Dataset.counter(start_step)
-        return steps.map(
-            shuffled, num_parallel_calls=tf.data.AUTOTUNE
-        ).prefetch(tf.data.AUTOTUNE)
+        batches = steps.map(shuffled, num_parallel_calls=tf.data.AUTOTUNE)
+        return untuned(batches.prefetch(2))
 
     def batches(self, batch_size):
         """Returns the batches once, in their order."""
         check_positive_int("batch_size", batch_size)
         indices = tf.data.Dataset.range(len(self)).batch(batch_size)
-        return indices.map(
+        batches = indices.map(
             self._batch_of(), num_parallel_calls=tf.data.AUTOTUNE
-        ).prefetch(tf.data.AUTOTUNE)
+        )
+        return untuned(batches.prefetch(2))
 
     def _batch_of(self):
         with tf.device("/cpu:0"):

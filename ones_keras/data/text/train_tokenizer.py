@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ones_keras.data.text.fold import DOUBLE_QUOTES, SPACES, fold
 from ones_keras.data.text.text_tokenizer import TextTokenizer
+from ones_keras.data.untuned import untuned
 from ones_keras.validation import check_positive_int
 
 _KINDS = ("sentencepiece", "wordpiece")
@@ -115,7 +116,7 @@ def _word_piece(lines, vocabulary_size, lowercase):
         lambda lines: tf.strings.regex_replace(lines, SPACES, " ")
     )
     words = keras_hub.tokenizers.compute_word_piece_vocabulary(
-        dataset,
+        untuned(dataset),
         vocabulary_size,
         lowercase=lowercase,
         strip_accents=lowercase,

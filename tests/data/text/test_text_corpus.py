@@ -382,3 +382,9 @@ def test_unreadable_corpora_are_named(tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"fine\nna\xefve\n")
     with pytest.raises(ValueError, match=r"latin\.txt, line 2"):
         load_text_corpus("text", tmp_path / "latin.txt")
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_does_not_tune_itself(documents, tokenizer, split):
+    dataset = getattr(corpus_of(*documents), split)(tokenizer, 4, LENGTH)
+    assert dataset.options().autotune.enabled is False

@@ -84,3 +84,9 @@ def test_batches_are_of_something(tokenizer):
 def test_there_must_be_room(tokenizer):
     with pytest.raises(ValueError, match=r"3 special .*`sequence_length=3`"):
         examples_of(tokenizer, ["a"], ["b"], length=3)
+
+
+def test_does_not_tune_itself(tokenizer):
+    examples = examples_of(tokenizer, ["a cat"])
+    for dataset in (examples.training_batches(1, 0), examples.batches(1)):
+        assert dataset.options().autotune.enabled is False
