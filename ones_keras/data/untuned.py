@@ -8,11 +8,10 @@ def untuned(dataset):
 
     Deleting an iterator ends the thread that tunes it, which now and then
     misses that it shall, and sleeps on with the deletion waiting for it: up to
-    a minute at the end of each `fit`, more often on a busy machine (TensorFlow
-    2.21: waiters are woken before a cancellation can be seen). Without it
-    `tf.data.AUTOTUNE` is the number of cores, and at most 16, for a `map`; for
-    a `prefetch` it grows without regard to memory, so that a number has to be
-    given there.
+    a minute, as at the end of a `fit` (TensorFlow 2.21;
+    `tools/benchmark_iterator_end.py` shows it). Without the tuning
+    `tf.data.AUTOTUNE` is the number of cores, at most 16, in a `map`; give a
+    `prefetch` a number.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from ones_keras.data.untuned import untuned
 from ones_keras.write_aside import write_aside
 
 # Numbers of a batch of inputs that tell it from others.
@@ -55,7 +56,10 @@ def read_lessons(paths, specs, start):
         return found["probe"], arrays
 
     records = tf.data.TFRecordDataset([str(path) for path in paths])
-    return records.skip(start).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    lessons = records.skip(start).map(
+        parse, num_parallel_calls=tf.data.AUTOTUNE
+    )
+    return untuned(lessons)
 
 
 def probe(x):

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ones_keras.data.untuned import untuned
 from ones_keras.distillation.check_logits import check_ends_in_logits
 from ones_keras.distillation.distillation_term import symbolic_outputs
 from ones_keras.distillation.lesson import Lesson
@@ -233,7 +232,7 @@ class TeacherCache:
         whole = self._once(batches, 0).repeat()
         if within:
             whole = self._once(batches, within).concatenate(whole)
-        return untuned(whole.prefetch(2))
+        return whole.prefetch(2)
 
     def _record_bytes(self, inputs):
         outputs = self.teacher.compute_output_spec(
