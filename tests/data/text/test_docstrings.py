@@ -1,3 +1,4 @@
+import ast
 import importlib
 import sys
 import zlib
@@ -54,6 +55,7 @@ def package(tmp_path, monkeypatch):
     (folder / "tests" / "test_a.py").write_text(source.replace("thing", "test"))
     (folder / "template.py").write_text("def {{ name }}:")
     monkeypatch.syspath_prepend(tmp_path)
+    docstrings._read_package.cache_clear()
     return folder
 
 
@@ -88,6 +90,34 @@ def test_prose_is_found_without_importing(package):
         f"Does one thing to x.\nOver two lines, with `code`. {padding}\n"
         "Returns The thing.\nThe end."
     )
+
+
+def test_docstrings_wherever_they_stand(package):
+    places = (
+        "if x:\n def a(): {}\nelif y:\n def b(): {}\nelse:\n def c(): {}",
+        "try:\n def d(): {}\nexcept E:\n def e(): {}\n"
+        "else:\n def f(): {}\nfinally:\n def g(): {}",
+        "for x in y:\n class h: {}\nelse:\n async def i(): {}",
+        "while x:\n with y:\n  class j:\n   def k(): {}",
+        "match x:\n case 1:\n  def m(): {}",
+        "def n():\n def o(): {}\n return lambda: p",
+    )
+    source = "\n".join(places)
+    count = source.count("{}")
+    words = [f"Docstring number {n}. {PADDING.strip()}" for n in range(count)]
+    source = source.format(*(repr(text) for text in words))
+    (package / "c.py").write_text(source)
+    found = [
+        text.text
+        for text in read_docstrings(("some_package",))
+        if text.module == "c.py"
+    ]
+    assert sorted(found) == sorted(words)
+    assert found == [
+        ast.get_docstring(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, docstrings._DOCUMENTED) and ast.get_docstring(node)
+    ]
 
 
 def test_a_package_that_is_not_there():
