@@ -139,15 +139,10 @@ class TextStudy(SeedStudy):
 
     def test(self):
         """Open the test split: one `MethodResult` a run, of the pretraining."""
-        teacher = self.runs[0].model
         batches = self._batches("test")
-        results = []
+        results, teacher = [], None
         for run in self.runs:
-            found = masked_lm_scores(
-                run.model,
-                batches,
-                None if run.model is teacher else teacher,
-            )
+            found = masked_lm_scores(run.model, batches)
             self.details[run.name] = {
                 name: found[name]
                 for name in ("accuracy", "order", "order_examples")
@@ -156,17 +151,20 @@ class TextStudy(SeedStudy):
             if run.before is not None:
                 after = run.model.get_weights()
                 run.model.set_weights(run.before)
-                before = masked_lm_scores(run.model, batches)
+                before = masked_lm_scores(run.model, batches)["nats"]
                 run.model.set_weights(after)
+            agreement = None
+            if teacher is None:
+                teacher = found["choices"]
+            else:
+                agreement = float(np.mean(found["choices"] == teacher))
             results.append(
                 MethodResult(
                     run.name,
                     self.seed,
                     score=found["nats"],
-                    score_before=before and before["nats"],
-                    agreement=None
-                    if run is self.runs[0]
-                    else found["agreement"],
+                    score_before=before,
+                    agreement=agreement,
                     parameters=run.model.count_params(),
                     steps=run.steps,
                 )

@@ -135,51 +135,42 @@ def fine_tune(model, train, validation, settings, *, seed, **how):
         )
 
 
-def masked_lm_scores(model, batches, teacher=None):
+def masked_lm_scores(model, batches):
     """What a masked language model does on a finite dataset.
 
     Args:
         model: `AlbertMaskedLM` or a dense student.
         batches: dataset of a `TextCorpus`.
-        teacher: model or `None`. To be compared with.
 
     Returns:
         Dict: `nats` a masked token, `accuracy` of the tokens, that of the
         `order` of the segments (`None` without any that has one), the number
-        of `order_examples` and, with a teacher, the share of `agreement` with
-        its first choices.
+        of `order_examples`, and the `choices`, int array, the token that is
+        first at each mask.
     """
-    total = dict.fromkeys(("nats", "accuracy", "agreement"), 0.0)
-    count, orders = 0, []
+    nats, choices, labels, orders = 0.0, [], [], []
     for x, y, weights in batches:
         x = {name: np.asarray(value) for name, value in x.items()}
         used = np.asarray(weights["masked_lm"]) > 0
-        labels = np.asarray(y["masked_lm"])[used]
         outputs = model.predict_on_batch(x)
         logits = np.asarray(outputs["masked_lm"])[used]
-        choices = logits.argmax(-1)
+        choices.append(logits.argmax(-1))
+        labels.append(np.asarray(y["masked_lm"])[used])
         # In pieces, as there may be gigabytes of them in float64.
-        for start in range(0, len(labels), _ROWS):
+        for start in range(0, len(logits), _ROWS):
             rows = logits[start : start + _ROWS].astype("float64")
-            own = labels[start : start + _ROWS]
-            total["nats"] += special.logsumexp(rows, -1).sum()
-            total["nats"] -= rows[np.arange(len(own)), own].sum()
-        total["accuracy"] += np.sum(choices == labels)
-        if teacher is not None:
-            others = teacher.predict_on_batch(x)["masked_lm"]
-            others = np.asarray(others)[used].argmax(-1)
-            total["agreement"] += np.sum(choices == others)
-        count += len(labels)
+            own = labels[-1][start : start + _ROWS]
+            nats += special.logsumexp(rows, -1).sum()
+            nats -= rows[np.arange(len(own)), own].sum()
         ordered = np.asarray(weights["sentence_order"]) > 0
         order = np.asarray(outputs["sentence_order"]).argmax(-1)
         right = order == np.asarray(y["sentence_order"])
         orders.append(right[ordered])
-    found = {name: float(value / count) for name, value in total.items()}
-    if teacher is None:
-        del found["agreement"]
-    orders = np.concatenate(orders)
+    choices, labels, orders = map(np.concatenate, (choices, labels, orders))
     return {
-        **found,
+        "nats": float(nats / len(labels)),
+        "accuracy": float(np.mean(choices == labels)),
         "order": float(orders.mean()) if len(orders) else None,
         "order_examples": len(orders),
+        "choices": choices,
     }
