@@ -8,8 +8,8 @@ comparison.
 
     python recipes/albert_ones.py
 
-runs on the docstrings of the installed scientific packages, in about nine
-minutes on two cores; the task they are fine-tuned on is which package a
+runs on the docstrings of the installed scientific packages, in about
+twelve minutes on two cores; the task they are fine-tuned on is which package a
 docstring comes from. docs/text_results.md has what comes out of it, and of the
 full-length comparison, eight hours a seed on a core:
 

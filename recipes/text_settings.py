@@ -68,10 +68,11 @@ class TextSettings(TrainingSettings):
         "svd",
         "top_k",
     )
-    teacher_steps: int = 300
-    student_steps: int = 300
-    batch_size: int = 128
+    teacher_steps: int = 200
+    student_steps: int = 200
+    batch_size: int = 64
     evaluation_batch_size: int = 128
+    evaluations: int = 2
     learning_rate: float = 5e-3
     student_learning_rate: float = 5e-3
     weight_decay: float = 0.01
